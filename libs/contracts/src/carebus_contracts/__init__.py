@@ -1,0 +1,1 @@
+"""The contracts that carebus services share. Nothing here talks to anything."""

@@ -1,0 +1,18 @@
+"""A clinical document on its way to its store."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from carebus_contracts.model import WireModel
+
+
+class CcdaDocument(WireModel):
+    """One C-CDA document. The same records give the same bytes."""
+
+    source: str
+    person_id: int
+    document_id: str = Field(description="The document's own id (UUID).")
+    hash: str = Field(description="content_hash of the XML.")
+    xml: str = Field(description="The document; empty with ``retired``.")
+    retired: bool = Field(default=False, description="The person's documents are to vanish.")

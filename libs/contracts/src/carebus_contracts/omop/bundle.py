@@ -1,0 +1,251 @@
+"""All records of one person: the message of ``carebus.omop.records.v1``, and the rows of no person.
+
+On the wire a table is ``{"columns": [...], "rows": [[...], ...]}``, in the shape of CDM 5.4 whatever
+version the source has. ``covers`` names the tables for which the bundle is complete: one that is not
+named is left alone downstream, one that is named without rows is emptied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
+
+import orjson
+from pydantic import Field, TypeAdapter, ValidationError, create_model
+
+from carebus_contracts.errors import InvalidMessage
+from carebus_contracts.model import WireModel, places_of
+from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES, TableSpec
+from carebus_contracts.omop.rows import RowsOf
+
+RowT = TypeVar("RowT", bound=NamedTuple)
+
+SOURCE_SLUG = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+"""A source's stable name: it enters every deterministic id, so it must never hold a path or a host."""
+
+
+class ConceptInUse(NamedTuple):
+    """What converters must know of a concept; resolved at the source, so that they keep no state."""
+
+    concept_id: int
+    concept_code: str | None
+    vocabulary_id: str | None
+    concept_name: str | None
+    domain_id: str | None
+    standard_concept: str | None
+
+
+def _table_model(name: str, row: type[NamedTuple]) -> type[WireModel]:
+    return create_model(
+        f"{row.__name__}Table",
+        __base__=WireModel,
+        __doc__=f"Rows of {name.upper()}, columns once.",
+        columns=(tuple[str, ...], ...),
+        rows=(Annotated[list[row], RowsOf(row)], ...),  # type: ignore[valid-type]
+    )
+
+
+def _tables_model(name: str, specs: Mapping[str, TableSpec]) -> type[WireModel]:
+    fields: dict[str, Any] = {
+        spec.name: (_table_model(spec.name, spec.row) | None, None) for spec in specs.values()
+    }
+    return create_model(name, __base__=WireModel, **fields)
+
+
+PersonTables = _tables_model("PersonTables", PERSON_TABLES)
+ReferenceTables = _tables_model("ReferenceTables", REFERENCE_TABLES)
+ConceptTable = _table_model("concept", ConceptInUse)
+_NAME_OF: Mapping[type, str] = {
+    spec.row: spec.name for spec in (*PERSON_TABLES.values(), *REFERENCE_TABLES.values())
+}
+
+
+class PersonRecords(WireModel):
+    """Everything that one source says about one person."""
+
+    source: str = Field(pattern=SOURCE_SLUG)
+    person_id: int
+    cdm_version: str = Field(description="CDM version of the source; the rows are in the shape of 5.4.")
+    covers: tuple[str, ...] = Field(description="Tables for which this bundle is complete.")
+    tables: PersonTables  # type: ignore[valid-type]
+    concepts: ConceptTable  # type: ignore[valid-type]
+    retired: bool = Field(default=False, description="The person is to vanish from every target.")
+
+    def rows(self, row: type[RowT]) -> list[RowT]:
+        """Return the rows of one table (``bundle.rows(ConditionOccurrence)``); empty when there are none."""
+        table = getattr(self.tables, _NAME_OF[row])
+        return cast("list[RowT]", table.rows) if table is not None else []
+
+    @cached_property
+    def concept(self) -> Mapping[int, ConceptInUse]:
+        """The concepts in use by id. Ids without a row are concepts that the source does not know."""
+        return {concept[0]: concept for concept in cast(Any, self.concepts).rows}
+
+
+class ReferenceRecords(WireModel):
+    """One chunk of the rows of one table that belong to no person, complete for that chunk."""
+
+    source: str = Field(pattern=SOURCE_SLUG)
+    table: str
+    chunk: int = Field(description="Keys of a chunk share key // REFERENCE_CHUNK_KEYS, or it is 0.")
+    cdm_version: str
+    tables: ReferenceTables  # type: ignore[valid-type]
+
+    @property
+    def records(self) -> list[NamedTuple]:
+        """The rows of ``table``."""
+        table = getattr(self.tables, self.table, None)
+        return cast("list[NamedTuple]", table.rows) if table is not None else []
+
+
+REFERENCE_CHUNK_KEYS = 5_000
+"""Keys a chunk: bounded in bytes (a concept row is about 120), and stable while a table grows."""
+
+_PERSON: TypeAdapter[PersonRecords] = TypeAdapter(PersonRecords)
+_REFERENCE: TypeAdapter[ReferenceRecords] = TypeAdapter(ReferenceRecords)
+_PERSON_COLUMNS = {spec.name: spec.columns for spec in PERSON_TABLES.values()}
+_REFERENCE_COLUMNS = {spec.name: spec.columns for spec in REFERENCE_TABLES.values()}
+_CONCEPT_COLUMNS = ConceptInUse._fields
+
+
+def decode_person(value: bytes) -> PersonRecords:
+    """Read one bundle.
+
+    Columns in another order, unknown ones and missing optional ones are understood (slower), so
+    that yesterday's reader reads tomorrow's message of the same major version.
+
+    Raises:
+        InvalidMessage: The bytes are no bundle; the text names the place, never a value.
+    """
+    try:
+        bundle = _PERSON.validate_json(value)
+        if _fits(bundle.tables, _PERSON_COLUMNS) and bundle.concepts.columns == _CONCEPT_COLUMNS:
+            return bundle
+    except ValidationError:
+        pass  # perhaps only the columns differ: the slow way decides
+    raw = _load(value)
+    _align_all(raw.get("tables"), _PERSON_COLUMNS)
+    _align(raw.get("concepts"), _CONCEPT_COLUMNS)
+    return _validated(_PERSON, raw)
+
+
+def decode_reference(value: bytes) -> ReferenceRecords:
+    """Read one chunk of reference rows.
+
+    Raises:
+        InvalidMessage: The bytes are no chunk; the text names the place, never a value.
+    """
+    try:
+        records = _REFERENCE.validate_json(value)
+        if _fits(records.tables, _REFERENCE_COLUMNS):
+            return records
+    except ValidationError:
+        pass
+    raw = _load(value)
+    _align_all(raw.get("tables"), _REFERENCE_COLUMNS)
+    return _validated(_REFERENCE, raw)
+
+
+def encode_person(
+    *,
+    source: str,
+    person_id: int,
+    cdm_version: str,
+    covers: Sequence[str],
+    tables: Mapping[str, bytes],
+    concepts: Iterable[bytes],
+    retired: bool = False,
+) -> bytes:
+    """Write one bundle from rows that are JSON text already.
+
+    Args:
+        source: Slug of the source.
+        person_id: The person.
+        cdm_version: CDM version of the source.
+        covers: Tables for which the bundle is complete.
+        tables: Per table ``[[...],[...]]`` with all columns of CDM 5.4 in order; tables without
+            rows may be left out. Emitted in the order of the catalog.
+        concepts: One ``[...]`` each, in the order of ``ConceptInUse``.
+        retired: Whether the person is to vanish.
+    """
+    body = b",".join(
+        b'"%b":{"columns":%b,"rows":%b}' % (name.encode(), _COLUMNS_JSON[name], tables[name])
+        for name in PERSON_TABLES
+        if name in tables
+    )
+    head = orjson.dumps(
+        {"source": source, "person_id": person_id, "cdm_version": cdm_version, "covers": covers}
+        | ({"retired": True} if retired else {})
+    )
+    return b'%b,"tables":{%b},"concepts":{"columns":%b,"rows":[%b]}}' % (
+        head[:-1],
+        body,
+        _CONCEPT_COLUMNS_JSON,
+        b",".join(concepts),
+    )
+
+
+def encode_reference(
+    *, source: str, table: str, chunk: int, cdm_version: str, rows: bytes
+) -> bytes:
+    """Write one chunk of reference rows from rows that are JSON text already (``[[...],[...]]``)."""
+    head = orjson.dumps(
+        {"source": source, "table": table, "chunk": chunk, "cdm_version": cdm_version}
+    )
+    return b'%b,"tables":{"%b":{"columns":%b,"rows":%b}}}' % (
+        head[:-1],
+        table.encode(),
+        _COLUMNS_JSON[table],
+        rows,
+    )
+
+
+_COLUMNS_JSON = {
+    name: orjson.dumps(columns) for name, columns in (_PERSON_COLUMNS | _REFERENCE_COLUMNS).items()
+}
+_CONCEPT_COLUMNS_JSON = orjson.dumps(_CONCEPT_COLUMNS)
+
+
+def _fits(tables: Any, columns: Mapping[str, tuple[str, ...]]) -> bool:
+    return all(table is None or table.columns == columns[name] for name, table in tables)
+
+
+def _load(value: bytes) -> dict[str, Any]:
+    try:
+        raw = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise InvalidMessage(f"not JSON: {error.msg} at byte {error.pos}") from None
+    if not isinstance(raw, dict):
+        raise InvalidMessage("not a JSON object")
+    return raw
+
+
+def _align_all(tables: Any, columns: Mapping[str, tuple[str, ...]]) -> None:
+    if isinstance(tables, dict):
+        for name, wanted in columns.items():
+            _align(tables.get(name), wanted)
+
+
+def _align(table: Any, wanted: tuple[str, ...]) -> None:
+    """Bring the rows of one raw table into our column order, in place; leave nonsense to validation."""
+    if not isinstance(table, dict) or not isinstance(given := table.get("columns"), list):
+        return
+    if tuple(given) == wanted or not isinstance(table.get("rows"), list):
+        return
+    places = [given.index(column) if column in given else None for column in wanted]
+    width = len(given)
+    table["rows"] = [
+        [None if place is None else row[place] for place in places]
+        if isinstance(row, list) and len(row) == width
+        else row
+        for row in table["rows"]
+    ]
+    table["columns"] = list(wanted)
+
+
+def _validated(adapter: TypeAdapter[Any], raw: dict[str, Any]) -> Any:
+    try:
+        return adapter.validate_json(orjson.dumps(raw))
+    except ValidationError as error:
+        raise InvalidMessage(places_of(error)) from None

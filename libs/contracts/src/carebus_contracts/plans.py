@@ -1,0 +1,157 @@
+"""Plans: what a target is to hold about one subject. The loader owns SQL; a plan has none.
+
+The rows of a plan are written one a line and sorted, which makes them comparable by bytes. On the
+hot path nobody makes an object of a row: ``encode_plan`` takes row text, ``read_plan`` leaves it raw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import orjson
+from pydantic import Field
+
+from carebus_contracts.errors import InvalidMessage
+from carebus_contracts.model import WireModel
+from carebus_contracts.versions import content_hash
+
+Cell = str | int | float | bool | None
+WriteKind = Literal["replace_scope", "tombstone"]
+ALL_SUBJECTS = "*"
+"""Subject of a retired source: every subject of it that is older than the plan."""
+
+
+class TableWrite(WireModel):
+    """What one table is to hold about the subject.
+
+    ``replace_scope``: exactly these rows, all others of the subject go. ``tombstone``: none, for good.
+    """
+
+    kind: WriteKind
+    table: str
+    hash: str = Field(description="content_hash of columns and rows; equal means there is nothing to do.")
+    count: int
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[Cell, ...], ...] = ()
+
+
+class DmlPlan(WireModel):
+    """All writes of one subject at one target."""
+
+    target: str
+    source: str
+    subject: str = Field(description="person/<id>, <table>/<chunk>, or * for the whole source.")
+    writes: tuple[TableWrite, ...]
+    not_mapped: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="Source rows that became nothing here, by table and reason."
+    )
+    of_job: str = Field(default="", description="With subject *: only subjects that this job wrote last.")
+
+
+class PlannedTable(msgspec.Struct, frozen=True, gc=False):
+    """A write with its rows still text; the fields are those of ``TableWrite``."""
+
+    kind: WriteKind
+    table: str
+    hash: str
+    count: int
+    columns: tuple[str, ...] = ()
+    rows: msgspec.Raw = msgspec.Raw(b"[]")
+
+    def lines(self) -> list[bytes]:
+        """Each row as JSON text ``[...]``.
+
+        ``encode_plan`` writes a row a line, and JSON text has no bare newline, so splitting is safe
+        where the number of lines is the number of rows; any other layout is parsed.
+        """
+        if not self.count:
+            return []
+        text = bytes(memoryview(self.rows))
+        lines = text[2:-2].split(b",\n")
+        if len(lines) == self.count and text[:2] == b"[\n" and text[-2:] == b"\n]":
+            return lines
+        return [orjson.dumps(row) for row in self.records()]
+
+    def records(self) -> list[list[Any]]:
+        """The rows as lists of cells."""
+        rows: list[list[Any]] = orjson.loads(memoryview(self.rows))
+        if len(rows) != self.count or any(len(row) != len(self.columns) for row in rows):
+            raise InvalidMessage(f"{self.table}: rows do not fit count and columns")
+        return rows
+
+
+class ReadPlan(msgspec.Struct, frozen=True):
+    """A plan as loaders read it; the fields are those of ``DmlPlan``."""
+
+    target: str
+    source: str
+    subject: str
+    writes: tuple[PlannedTable, ...]
+    not_mapped: dict[str, dict[str, int]] = {}
+    of_job: str = ""
+
+    @property
+    def person_id(self) -> int | None:
+        """The person, when the subject is one."""
+        kind, _, key = self.subject.partition("/")
+        return int(key) if kind == "person" else None
+
+
+_DECODER = msgspec.json.Decoder(ReadPlan)
+
+
+def read_plan(value: bytes) -> ReadPlan:
+    """Read a plan without making objects of its rows.
+
+    Raises:
+        InvalidMessage: The bytes are no plan; the text names the place, never a value.
+    """
+    try:
+        return _DECODER.decode(value)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        # msgspec's texts name types and paths, never values.
+        raise InvalidMessage(str(error)) from None
+
+
+def encode_write(table: str, columns: Sequence[str], lines: Sequence[bytes]) -> bytes:
+    """Write one ``replace_scope`` from rows that are JSON text already, in their final order."""
+    head = _head(table, tuple(columns))
+    rows = b"[\n%b\n]" % b",\n".join(lines) if lines else b"[]"
+    digest = content_hash(head, rows)
+    return b'{"kind":"replace_scope","hash":"%b","count":%d,%b,"rows":%b}' % (
+        digest.encode(),
+        len(lines),
+        head,
+        rows,
+    )
+
+
+def encode_plan(
+    *,
+    target: str,
+    source: str,
+    subject: str,
+    writes: Sequence[bytes],
+    not_mapped: Mapping[str, Mapping[str, int]] | None = None,
+) -> bytes:
+    """Write a plan from the text of its writes (see ``encode_write``); it is the same for all warehouses."""
+    tail = b',"not_mapped":%b' % orjson.dumps(not_mapped) if not_mapped else b""
+    return b'{"target":"%b","source":"%b","subject":"%b","writes":[%b]%b}' % (
+        target.encode(),
+        source.encode(),
+        subject.encode(),
+        b",".join(writes),
+        tail,
+    )
+
+
+_HEADS: dict[tuple[str, tuple[str, ...]], bytes] = {}
+
+
+def _head(table: str, columns: tuple[str, ...]) -> bytes:
+    if (head := _HEADS.get((table, columns))) is None:
+        head = b'"table":%b,"columns":%b' % (orjson.dumps(table), orjson.dumps(columns))
+        _HEADS[table, columns] = head
+    return head

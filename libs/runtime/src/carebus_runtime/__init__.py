@@ -1,0 +1,1 @@
+"""How any carebus worker runs."""

@@ -1,0 +1,1 @@
+"""Decisions of the loader: pure functions and frozen types."""

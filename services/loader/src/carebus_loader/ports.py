@@ -1,0 +1,85 @@
+"""What the loader needs of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from carebus_contracts.plans import ReadPlan
+from carebus_contracts.receipts import Result
+from carebus_contracts.versions import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One plan with what the guard must know of it."""
+
+    plan: ReadPlan
+    version: Version
+    job_id: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one delivery; with ``dry_run`` what would have become of it."""
+
+    result: Result
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    tables: dict[str, int] = field(default_factory=dict)
+    """Rows written a table."""
+    reason: str = ""
+
+
+class Target(Protocol):
+    """A system that takes plans.
+
+    ``write`` gets each subject at most once and answers in the order given. It is all or nothing:
+    when it raises, the target is as before, and the batch may be tried again, whole or halved.
+    """
+
+    name: str
+
+    async def start(self) -> None:
+        """Connect, and check that schema and ledger are the ones that we know.
+
+        Raises:
+            ConfigurationError: Wrong credentials or address, schema not prepared.
+            SchemaFrozen: The tables are not the ones that we know.
+            TargetUnavailable: It does not answer.
+        """
+
+    async def stop(self) -> None:
+        """Close all connections."""
+
+    async def ping(self) -> None:
+        """Answer quickly whether the system does.
+
+        Raises:
+            TargetUnavailable: It does not.
+        """
+
+    async def write(self, batch: Sequence[Delivery]) -> list[Written]:
+        """Write a batch in one transaction, ledger included.
+
+        Raises:
+            RecordError: A record in here is refused for good; the caller finds it by halving.
+            TransientError: Try the same batch again later.
+            FatalError: Stop.
+        """
+
+
+class Prepares(Protocol):
+    """A target whose schema and ledger can be made, with owner rights, under a lock."""
+
+    name: str
+
+    async def prepare(self) -> list[str]:
+        """Make what is missing; safe to repeat.
+
+        Returns:
+            One sentence for each thing made.
+        """
