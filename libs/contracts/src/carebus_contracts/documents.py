@@ -15,4 +15,11 @@ class CcdaDocument(WireModel):
     document_id: str = Field(description="The document's own id (UUID).")
     hash: str = Field(description="content_hash of the XML.")
     xml: str = Field(description="The document; empty with ``retired``.")
-    retired: bool = Field(default=False, description="The person's documents are to vanish.")
+    not_mapped: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="Source rows that became nothing in the document, by table and reason.",
+    )
+    retired: bool = Field(
+        default=False,
+        description="The person's documents are to vanish; with person_id -1 all of the source.",
+    )

@@ -13,6 +13,8 @@ from carebus_contracts.versions import Version
 
 Header = tuple[str, bytes]
 
+NO_VERSION = Version(0)
+
 CONTRACT = "carebus-contract"
 JOB = "carebus-job"
 SLICE = "carebus-slice"
@@ -37,7 +39,7 @@ class Envelope:
     """One execution of a slice; receipts count against it."""
     ordinal: int = -1
     """Number of the message within its attempt, from 0."""
-    version: Version = Version(0)
+    version: Version = NO_VERSION
     targets: tuple[str, ...] = ()
     """The targets that the job wants; empty when the topic says it."""
     dry_run: bool = False
@@ -126,9 +128,14 @@ def write_headers(
     return headers
 
 
-_OURS = frozenset(
-    (CONTRACT, JOB, SLICE, ATTEMPT, ORDINAL, VERSION, TARGETS, DRY_RUN, CLAIM, TRACEPARENT)
-) | {"ce_specversion", "ce_type", "ce_source", "ce_id", "ce_subject", "content-type"}
+_OURS = frozenset((CONTRACT, JOB, SLICE, ATTEMPT, ORDINAL, VERSION, TARGETS, DRY_RUN, CLAIM, TRACEPARENT)) | {
+    "ce_specversion",
+    "ce_type",
+    "ce_source",
+    "ce_id",
+    "ce_subject",
+    "content-type",
+}
 
 
 def _number(text: str | None) -> int:

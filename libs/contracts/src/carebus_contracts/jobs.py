@@ -21,7 +21,9 @@ class CsvFolder(UserModel):
 
     format: Literal["csv"]
     path: str = Field(min_length=1, description="Folder, local or by fsspec URL, under an allowed root.")
-    delimiter: str = Field(default="auto", description="One character, 'tab', or 'auto' to look at each file.")
+    delimiter: str = Field(
+        default="auto", description="One character, 'tab', or 'auto' to look at each file."
+    )
 
 
 class ParquetFolder(UserModel):
@@ -47,9 +49,7 @@ class PostgresSchema(UserModel):
     db_schema: str = Field(default="cdm", alias="schema", description="Schema that holds the CDM tables.")
 
 
-OmopSource = Annotated[
-    CsvFolder | ParquetFolder | DuckDbFile | PostgresSchema, Field(discriminator="format")
-]
+OmopSource = Annotated[CsvFolder | ParquetFolder | DuckDbFile | PostgresSchema, Field(discriminator="format")]
 
 
 class Persons(UserModel):
@@ -65,7 +65,9 @@ class Persons(UserModel):
 
 class _Job(UserModel):
     job_id: JobId | None = Field(default=None, description="Made from the message's place when left out.")
-    requester: str = Field(default="", max_length=200, description="Who asks; claimed unless it came with a token.")
+    requester: str = Field(
+        default="", max_length=200, description="Who asks; claimed unless it came with a token."
+    )
 
 
 class ExtractJob(_Job):
@@ -78,7 +80,9 @@ class ExtractJob(_Job):
     targets: tuple[Target, ...] = Field(min_length=1)
     persons: Persons = Persons()
     leave_out: tuple[str, ...] = Field(default=(), description="Tables to leave alone.")
-    vocabulary: bool = Field(default=False, description="Also the whole vocabulary, not only concepts in use.")
+    vocabulary: bool = Field(
+        default=False, description="Also the whole vocabulary, not only concepts in use."
+    )
     slice_persons: int | None = Field(default=None, ge=1, le=100_000, description="Persons a slice at most.")
     dry_run: bool = Field(default=False, description="Compare and count, write nothing.")
 
@@ -98,7 +102,9 @@ class RetireJob(_Job):
 
     kind: Literal["retire"]
     source: Slug
-    persons: tuple[int, ...] = Field(default=(), description="These persons; none means by job or the whole source.")
+    persons: tuple[int, ...] = Field(
+        default=(), description="These persons; none means by job or the whole source."
+    )
     of_job: JobId | None = Field(default=None, description="The persons that this job wrote last.")
     targets: tuple[Target, ...] = Field(min_length=1)
 
@@ -173,7 +179,9 @@ class Accepted(WireModel):
 class Rejected(WireModel):
     type: Literal["rejected"] = "rejected"
     job_id: str
-    reasons: tuple[str, ...] = Field(description="One sentence for each fault: field, and what would be right.")
+    reasons: tuple[str, ...] = Field(
+        description="One sentence for each fault: field, and what would be right."
+    )
 
 
 class Planned(WireModel):
@@ -237,9 +245,9 @@ JobEvent = Annotated[
     Accepted | Rejected | Planned | Issued | SliceDone | Waiting | Failed | Controlled,
     Field(discriminator="type"),
 ]
-JOB_EVENT: TypeAdapter[
-    Accepted | Rejected | Planned | Issued | SliceDone | Waiting | Failed | Controlled
-] = TypeAdapter(JobEvent)
+JOB_EVENT: TypeAdapter[Accepted | Rejected | Planned | Issued | SliceDone | Waiting | Failed | Controlled] = (
+    TypeAdapter(JobEvent)
+)
 
 
 class TargetProgress(WireModel):
@@ -250,7 +258,9 @@ class TargetProgress(WireModel):
     rows_updated: int = 0
     rows_deleted: int = 0
     tables: dict[str, int] = Field(default_factory=dict, description="Rows written a table.")
-    not_mapped: dict[str, dict[str, int]] = Field(default_factory=dict, description="Rows by table and reason.")
+    not_mapped: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="Rows by table and reason."
+    )
     reasons: dict[str, int] = Field(default_factory=dict, description="Refusals and dead letters by reason.")
 
 
@@ -276,10 +286,14 @@ class JobState(WireModel):
     slices_issued: int = 0
     slices_extracted: int = 0
     slices_complete: int = 0
-    extracted: int = Field(default=0, description="Messages of finished attempts: persons and reference chunks.")
+    extracted: int = Field(
+        default=0, description="Messages of finished attempts: persons and reference chunks."
+    )
     tables: dict[str, TableCounts] = Field(default_factory=dict)
     targets: dict[str, TargetProgress] = Field(default_factory=dict)
-    waiting: dict[str, str] = Field(default_factory=dict, description="Stage to the system that it waits for.")
+    waiting: dict[str, str] = Field(
+        default_factory=dict, description="Stage to the system that it waits for."
+    )
 
 
 def parse_request(value: bytes) -> ExtractJob | RedriveJob | RetireJob:

@@ -17,7 +17,8 @@ class WorkSlice(WireModel):
     slice: int = Field(description="Number within the job, from 0; slice 0 is the reference rows.")
     kind: Literal["persons", "reference"]
     after: int | None = Field(
-        default=None, description="Persons with a greater id; nothing means from the lowest, orphans included."
+        default=None,
+        description="Persons with a greater id; nothing means from the lowest, orphans included.",
     )
     up_to: int | None = Field(
         default=None, description="Persons up to this id; nothing means to the highest, orphans included."

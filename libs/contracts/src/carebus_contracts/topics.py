@@ -39,7 +39,11 @@ class Topic:
         return f"{self.name}.{group.removeprefix('carebus-')}.dlq"
 
 
-CONSOLE, EXTRACTOR, CONVERTER = "carebus-console", "carebus-extractor", "carebus-converter"
+CONSOLE = "carebus-console"
+PLANNER = "carebus-planner"
+"""The extractor's other group: a slice in hand never holds up the planning of the next job."""
+EXTRACTOR = "carebus-extractor"
+CONVERTER = "carebus-converter"
 
 
 def loader_group(target: str) -> str:
@@ -47,13 +51,9 @@ def loader_group(target: str) -> str:
     return f"carebus-loader-{target}"
 
 
-JOB_REQUESTED = Topic(
-    "carebus.job.requested.v1", "job_id (or none)", "JobRequest", (CONSOLE,), partitions=3
-)
-JOB_ACCEPTED = Topic("carebus.job.accepted.v1", "job_id", "AcceptedJob", (EXTRACTOR,), partitions=3)
-JOB_CONTROL = Topic(
-    "carebus.job.control.v1", "job_id", "JobControl", partitions=1, cleanup="compact"
-)
+JOB_REQUESTED = Topic("carebus.job.requested.v1", "job_id (or none)", "JobRequest", (CONSOLE,), partitions=3)
+JOB_ACCEPTED = Topic("carebus.job.accepted.v1", "job_id", "AcceptedJob", (PLANNER,), partitions=3)
+JOB_CONTROL = Topic("carebus.job.control.v1", "job_id", "JobControl", partitions=1, cleanup="compact")
 JOB_EVENTS = Topic("carebus.job.events.v1", "job_id", "JobEvent", partitions=3)
 JOB_STATES = Topic("carebus.job.states.v1", "job_id", "JobState", partitions=1, cleanup="compact")
 EXTRACT_SLICES = Topic("carebus.extract.slices.v1", "job_id", "WorkSlice", (EXTRACTOR,))

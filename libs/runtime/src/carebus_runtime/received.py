@@ -37,9 +37,11 @@ class Outgoing:
     topic: str
     key: bytes | None
     value: bytes
-    envelope: Envelope = Envelope()
+    envelope: Envelope = field(default_factory=Envelope)
     headers: tuple[Header, ...] = ()
     """More headers, beside those of the envelope."""
+    spread: int | None = None
+    """Partition by this number instead of by the key: work for whoever is free."""
 
 
 @dataclass(frozen=True, slots=True)

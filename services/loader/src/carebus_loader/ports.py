@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from carebus_contracts.documents import CcdaDocument
 from carebus_contracts.plans import ReadPlan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
@@ -16,6 +17,16 @@ class Delivery:
     """One plan with what the guard must know of it."""
 
     plan: ReadPlan
+    version: Version
+    job_id: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDelivery:
+    """One document with what the guard must know of it."""
+
+    document: CcdaDocument
     version: Version
     job_id: str = ""
     dry_run: bool = False

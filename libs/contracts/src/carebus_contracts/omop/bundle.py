@@ -42,7 +42,7 @@ def _table_model(name: str, row: type[NamedTuple]) -> type[WireModel]:
         __base__=WireModel,
         __doc__=f"Rows of {name.upper()}, columns once.",
         columns=(tuple[str, ...], ...),
-        rows=(Annotated[list[row], RowsOf(row)], ...),  # type: ignore[valid-type]
+        rows=(cast(Any, Annotated[list[row], RowsOf(row)]), ...),  # type: ignore[valid-type]
     )
 
 
@@ -53,9 +53,9 @@ def _tables_model(name: str, specs: Mapping[str, TableSpec]) -> type[WireModel]:
     return create_model(name, __base__=WireModel, **fields)
 
 
-PersonTables = _tables_model("PersonTables", PERSON_TABLES)
-ReferenceTables = _tables_model("ReferenceTables", REFERENCE_TABLES)
-ConceptTable = _table_model("concept", ConceptInUse)
+PersonTables: Any = _tables_model("PersonTables", PERSON_TABLES)
+ReferenceTables: Any = _tables_model("ReferenceTables", REFERENCE_TABLES)
+ConceptTable: Any = _table_model("concept", ConceptInUse)
 _NAME_OF: Mapping[type, str] = {
     spec.row: spec.name for spec in (*PERSON_TABLES.values(), *REFERENCE_TABLES.values())
 }
@@ -68,8 +68,8 @@ class PersonRecords(WireModel):
     person_id: int
     cdm_version: str = Field(description="CDM version of the source; the rows are in the shape of 5.4.")
     covers: tuple[str, ...] = Field(description="Tables for which this bundle is complete.")
-    tables: PersonTables  # type: ignore[valid-type]
-    concepts: ConceptTable  # type: ignore[valid-type]
+    tables: PersonTables
+    concepts: ConceptTable
     retired: bool = Field(default=False, description="The person is to vanish from every target.")
 
     def rows(self, row: type[RowT]) -> list[RowT]:
@@ -90,7 +90,7 @@ class ReferenceRecords(WireModel):
     table: str
     chunk: int = Field(description="Keys of a chunk share key // REFERENCE_CHUNK_KEYS, or it is 0.")
     cdm_version: str
-    tables: ReferenceTables  # type: ignore[valid-type]
+    tables: ReferenceTables
 
     @property
     def records(self) -> list[NamedTuple]:
@@ -127,7 +127,7 @@ def decode_person(value: bytes) -> PersonRecords:
     raw = _load(value)
     _align_all(raw.get("tables"), _PERSON_COLUMNS)
     _align(raw.get("concepts"), _CONCEPT_COLUMNS)
-    return _validated(_PERSON, raw)
+    return cast(PersonRecords, _validated(_PERSON, raw))
 
 
 def decode_reference(value: bytes) -> ReferenceRecords:
@@ -144,7 +144,7 @@ def decode_reference(value: bytes) -> ReferenceRecords:
         pass
     raw = _load(value)
     _align_all(raw.get("tables"), _REFERENCE_COLUMNS)
-    return _validated(_REFERENCE, raw)
+    return cast(ReferenceRecords, _validated(_REFERENCE, raw))
 
 
 def encode_person(
@@ -186,13 +186,9 @@ def encode_person(
     )
 
 
-def encode_reference(
-    *, source: str, table: str, chunk: int, cdm_version: str, rows: bytes
-) -> bytes:
+def encode_reference(*, source: str, table: str, chunk: int, cdm_version: str, rows: bytes) -> bytes:
     """Write one chunk of reference rows from rows that are JSON text already (``[[...],[...]]``)."""
-    head = orjson.dumps(
-        {"source": source, "table": table, "chunk": chunk, "cdm_version": cdm_version}
-    )
+    head = orjson.dumps({"source": source, "table": table, "chunk": chunk, "cdm_version": cdm_version})
     return b'%b,"tables":{"%b":{"columns":%b,"rows":%b}}}' % (
         head[:-1],
         table.encode(),

@@ -85,8 +85,7 @@ PERSON_TABLES: Mapping[str, TableSpec] = MappingProxyType(
                 Person,
                 "person",
                 "person_id",
-                "person_id gender_concept_id year_of_birth race_concept_id "
-                "ethnicity_concept_id",
+                "person_id gender_concept_id year_of_birth race_concept_id ethnicity_concept_id",
             ),
             _table(
                 Death,
@@ -171,8 +170,7 @@ PERSON_TABLES: Mapping[str, TableSpec] = MappingProxyType(
                 Specimen,
                 "specimen",
                 "specimen_id",
-                "specimen_id person_id specimen_concept_id specimen_type_concept_id "
-                "specimen_date",
+                "specimen_id person_id specimen_concept_id specimen_type_concept_id specimen_date",
             ),
             _table(
                 ConditionEra,
@@ -185,8 +183,7 @@ PERSON_TABLES: Mapping[str, TableSpec] = MappingProxyType(
                 DrugEra,
                 "drug_era",
                 "drug_era_id",
-                "drug_era_id person_id drug_concept_id drug_era_start_date "
-                "drug_era_end_date",
+                "drug_era_id person_id drug_concept_id drug_era_start_date drug_era_end_date",
             ),
             _table(
                 DoseEra,
@@ -212,8 +209,7 @@ PERSON_TABLES: Mapping[str, TableSpec] = MappingProxyType(
                 PayerPlanPeriod,
                 "payer_plan_period",
                 "payer_plan_period_id",
-                "payer_plan_period_id person_id payer_plan_period_start_date "
-                "payer_plan_period_end_date",
+                "payer_plan_period_id person_id payer_plan_period_start_date payer_plan_period_end_date",
             ),
         )
     }
@@ -260,8 +256,7 @@ REFERENCE_TABLES: Mapping[str, TableSpec] = MappingProxyType(
                 ConceptRelationship,
                 "concept_relationship",
                 "concept_id_1 concept_id_2 relationship_id",
-                "concept_id_1 concept_id_2 relationship_id valid_start_date "
-                "valid_end_date",
+                "concept_id_1 concept_id_2 relationship_id valid_start_date valid_end_date",
             ),
             _table(
                 ConceptSynonym,
@@ -273,15 +268,13 @@ REFERENCE_TABLES: Mapping[str, TableSpec] = MappingProxyType(
                 ConceptAncestor,
                 "concept_ancestor",
                 "ancestor_concept_id descendant_concept_id",
-                "ancestor_concept_id descendant_concept_id min_levels_of_separation "
-                "max_levels_of_separation",
+                "ancestor_concept_id descendant_concept_id min_levels_of_separation max_levels_of_separation",
             ),
             _table(
                 DrugStrength,
                 "drug_strength",
                 "drug_concept_id ingredient_concept_id",
-                "drug_concept_id ingredient_concept_id valid_start_date "
-                "valid_end_date",
+                "drug_concept_id ingredient_concept_id valid_start_date valid_end_date",
             ),
             _table(
                 SourceToConceptMap,
@@ -327,4 +320,3 @@ REFERENCE_TABLES: Mapping[str, TableSpec] = MappingProxyType(
     }
 )
 """Tables whose rows belong to no person."""
-

@@ -56,4 +56,4 @@ class RowsOf:
 @lru_cache
 def rows_adapter(row: type[RowT]) -> TypeAdapter[list[RowT]]:
     """Return a reader for a bare JSON array of rows of one type."""
-    return TypeAdapter(Annotated[list[row], RowsOf(row)])  # type: ignore[valid-type]
+    return TypeAdapter(Annotated[list[row], RowsOf(row)])  # type: ignore[valid-type,arg-type]

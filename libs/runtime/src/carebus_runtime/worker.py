@@ -1,0 +1,250 @@
+"""A worker: resources, subscriptions, background tasks and health, from start to drain."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+from starlette.routing import BaseRoute
+
+from carebus_contracts.errors import CareBusError, ConfigurationError, FatalError, TransientError
+from carebus_runtime.blobs import BlobStore
+from carebus_runtime.consuming import Consumption
+from carebus_runtime.health import health_routes, serve
+from carebus_runtime.logs import Log, configure_logs
+from carebus_runtime.producer import Producer
+from carebus_runtime.retrying import growing_delays
+from carebus_runtime.settings import KafkaSettings, WorkerSettings
+from carebus_runtime.subscription import Subscription
+from carebus_runtime.telemetry import configure_traces
+
+log = Log(__name__)
+
+EXIT_CONFIGURATION = 2
+EXIT_FATAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """An outside system; registered together with its ping, so that /readyz cannot forget it."""
+
+    name: str
+    start: Callable[[], Awaitable[None]]
+    stop: Callable[[], Awaitable[None]]
+    ping: Callable[[], Awaitable[None]]
+
+
+class Worker:
+    """One process of one service."""
+
+    def __init__(self, service: str, settings: WorkerSettings, kafka: KafkaSettings) -> None:
+        self.service = service
+        self.settings = settings
+        self.kafka = kafka
+        self.blobs = BlobStore(settings.blob_url)
+        self.producer = Producer(
+            kafka,
+            service=service,
+            blobs=self.blobs,
+            subject_key=settings.subject_key.get_secret_value().encode(),
+        )
+        self._resources: list[Resource] = []
+        self._consumptions: list[Consumption[Any]] = []
+        self._background: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._routes: list[BaseRoute] = []
+        self._stop = asyncio.Event()
+        self._fault: FatalError | None = None
+        self._starting = "starting"
+
+    def resource(self, resource: Resource) -> None:
+        """Start it before reading, ping it in /readyz, stop it at the end."""
+        self._resources.append(resource)
+
+    def subscribe(self, subscription: Subscription[Any]) -> Consumption[Any]:
+        """Read a topic as a member of a group."""
+        consumption = Consumption(
+            subscription,
+            settings=self.settings,
+            producer=self.producer,
+            blobs=self.blobs,
+            halt=self.halt,
+        )
+        self._consumptions.append(consumption)
+        return consumption
+
+    def background(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a coroutine from before the first message to the end; when it raises the worker halts."""
+        self._background.append(work)
+
+    def routes(self, routes: Sequence[BaseRoute]) -> None:
+        """Serve more routes beside the health endpoints."""
+        self._routes += routes
+
+    def halt(self, fault: FatalError) -> None:
+        """Stop without commit: going on would lose or spoil data."""
+        self._fault = self._fault or fault
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT, or until something is beyond repair.
+
+        Raises:
+            ConfigurationError: It cannot start like this.
+            FatalError: It halted.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(
+                serve(
+                    self.settings.health_host,
+                    self.settings.health_port,
+                    [*health_routes(self._alive, self._ready), *self._routes],
+                )
+            )
+            if await self._start(stack):
+                log.info("worker_started", service=self.service)
+                await self._stop.wait()
+            log.info("worker_draining", service=self.service)
+            for consumption in self._consumptions:
+                consumption.stop_waiting()
+        log.info("worker_stopped", service=self.service)
+        if self._fault is not None:
+            raise self._fault
+
+    async def _start(self, stack: AsyncExitStack) -> bool:
+        for resource in self._resources:
+            if not await self._eventually(resource.start, resource.name):
+                return False
+            stack.push_async_callback(resource.stop)
+        if not await self._eventually(self.producer.start, "kafka"):
+            return False
+        stack.push_async_callback(self.producer.stop)
+        tasks = [asyncio.create_task(self._watched(work)) for work in self._background]
+        stack.push_async_callback(_cancel, tasks)
+        if self._consumptions:
+            broker = _broker(self.kafka, self.settings.grace_s)
+            for consumption in self._consumptions:
+                consumption.attach(broker)
+
+            async def start_broker() -> None:
+                try:
+                    await broker.start()
+                except (KafkaError, OSError) as error:
+                    await broker.stop()
+                    raise TransientError("Kafka does not answer", system="kafka") from error
+
+            if not await self._eventually(start_broker, "kafka"):
+                return False
+            stack.push_async_callback(broker.stop)
+        self._starting = ""
+        return True
+
+    async def _eventually(self, start: Callable[[], Awaitable[None]], name: str) -> bool:
+        """Start something; wait for what is away; False when told to stop meanwhile."""
+        for delay in growing_delays(self.settings.retry_first_s, self.settings.retry_longest_s):
+            self._starting = f"starting {name}"
+            try:
+                await start()
+            except TransientError as error:
+                self._starting = f"waiting for {error.system}"
+                log.warning("waiting", system=error.system, error=str(error), delay_s=delay)
+                try:
+                    await asyncio.wait_for(self._stop.wait(), delay)
+                except TimeoutError:
+                    continue
+                return False
+            else:
+                return not self._stop.is_set()
+        return False
+
+    async def _watched(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await work()
+        except FatalError as error:
+            self.halt(error)
+        except Exception as error:
+            log.error("background_failed", exc_info=True)
+            self.halt(FatalError(f"a background task failed: {type(error).__name__}"))
+
+    async def _alive(self) -> str:
+        return type(self._fault).__name__ if self._fault else ""
+
+    async def _ready(self) -> str:
+        if self._fault or self._stop.is_set():
+            return "halted" if self._fault else "draining"
+        if self._starting:
+            return self._starting
+        for consumption in self._consumptions:
+            if consumption.waiting_for:
+                return f"waiting for {consumption.waiting_for}"
+        for resource in self._resources:
+            try:
+                await asyncio.wait_for(resource.ping(), 5)
+            except (CareBusError, TimeoutError) as error:
+                return f"{resource.name}: {error or 'no answer in 5 s'}"
+        return ""
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _broker(kafka: KafkaSettings, grace_s: float) -> KafkaBroker:
+    return KafkaBroker(
+        kafka.bootstrap.split(","),
+        security=_security(kafka),
+        apply_types=False,
+        graceful_timeout=grace_s,
+        # Topics are made by `carebus topics ensure`, with the partitions and limits of the contract.
+        allow_auto_create_topics=False,
+    )
+
+
+def _security(kafka: KafkaSettings) -> BaseSecurity | None:
+    if kafka.security == "PLAINTEXT":
+        return None
+    encrypted = kafka.security.endswith("SSL")
+    context = kafka.ssl_context() if encrypted else None
+    if not kafka.security.startswith("SASL"):
+        return BaseSecurity(ssl_context=context, use_ssl=encrypted)
+    kind = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    return kind[kafka.sasl_mechanism](
+        username=kafka.sasl_username,
+        password=kafka.sasl_password.get_secret_value(),
+        ssl_context=context,
+        use_ssl=encrypted,
+    )
+
+
+def run_worker(service: str, build: Callable[[], Worker]) -> None:
+    """Build and run a worker, then leave the process.
+
+    Exit status: 0 after a drain, 2 when it cannot start as configured, 3 when it halted.
+    """
+
+    async def main() -> None:
+        worker = build()
+        configure_logs(service, worker.settings.log_level)
+        configure_traces(service, worker.settings.otlp_endpoint)
+        await worker.run()
+
+    try:
+        asyncio.run(main())
+    except ConfigurationError as error:
+        print(f"carebus {service}: {error}", file=sys.stderr)
+        sys.exit(EXIT_CONFIGURATION)
+    except FatalError as error:
+        print(f"carebus {service} halted: {error}", file=sys.stderr)
+        sys.exit(EXIT_FATAL)
