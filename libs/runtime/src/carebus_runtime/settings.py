@@ -67,6 +67,13 @@ class KafkaSettings(Settings):
     ssl_certificate: Path | None = Field(default=None, description="Client certificate, with mutual TLS.")
     ssl_key: Path | None = None
 
+    claim_check_url: str = Field(
+        default="file://.carebus/blobs", description="fsspec URL of the store for payloads over the limit."
+    )
+    subject_key: SecretStr = Field(
+        default=SecretStr("carebus"), description="Key of the hash in ce_subject; set your own."
+    )
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.security.startswith("SASL") and not self.sasl_username:
@@ -106,12 +113,6 @@ class WorkerSettings(Settings):
 
     health_host: str = Field(default="127.0.0.1", description="Address of /livez, /readyz and /metrics.")
     health_port: int = Field(default=0, ge=0, le=65535, description="0 serves no health endpoints.")
-    blob_url: str = Field(
-        default="file://.carebus/blobs", description="fsspec URL of the store for payloads over the limit."
-    )
-    subject_key: SecretStr = Field(
-        default=SecretStr("carebus"), description="Key of the hash in ce_subject; set your own."
-    )
     grace_s: float = Field(default=25, gt=0, description="Seconds that a batch in hand gets after SIGTERM.")
     retry_first_s: float = Field(default=0.5, gt=0, description="First delay after a transient error.")
     retry_longest_s: float = Field(default=15, gt=0, description="Delays double up to this.")

@@ -49,12 +49,12 @@ class Worker:
         self.service = service
         self.settings = settings
         self.kafka = kafka
-        self.blobs = BlobStore(settings.blob_url)
+        self.blobs = BlobStore(kafka.claim_check_url)
         self.producer = Producer(
             kafka,
             service=service,
             blobs=self.blobs,
-            subject_key=settings.subject_key.get_secret_value().encode(),
+            subject_key=kafka.subject_key.get_secret_value().encode(),
         )
         self._resources: list[Resource] = []
         self._consumptions: list[Consumption[Any]] = []
