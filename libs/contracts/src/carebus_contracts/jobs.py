@@ -192,6 +192,7 @@ class Planned(WireModel):
     slices: int
     persons: int
     fingerprint: str
+    accepted_ms: int = Field(default=0, description="Append time of the accepted job.")
     notes: tuple[str, ...] = Field(default=(), description="What a reader of the report should know.")
 
 
@@ -279,6 +280,9 @@ class JobState(WireModel):
     notes: tuple[str, ...] = ()
     created_ms: int = 0
     updated_ms: int = 0
+    accepted_ms: int = Field(
+        default=0, description="Append time of the accepted job: version v of file sources."
+    )
     finished_ms: int = 0
     fingerprint: str = ""
     persons: int = Field(default=0, description="Persons that the plan found.")
