@@ -113,6 +113,11 @@ class Consumption(Generic[T]):
         return consumer is not None and not self.waiting_for and consumer.assignment() is not None
 
     @property
+    def topic(self) -> str:
+        """Name of the topic."""
+        return self._what.topic.name
+
+    @property
     def assignment(self) -> frozenset[int]:
         """Numbers of the partitions that are ours now."""
         consumer = self._consumer

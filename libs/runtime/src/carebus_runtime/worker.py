@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -79,6 +80,10 @@ class Worker:
         )
         self._consumptions.append(consumption)
         return consumption
+
+    def assignments(self) -> frozenset[tuple[str, int]]:
+        """Topic and partition of all that is ours now."""
+        return frozenset((c.topic, partition) for c in self._consumptions for partition in c.assignment)
 
     def background(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a coroutine from before the first message to the end; when it raises the worker halts."""
@@ -209,6 +214,8 @@ def _broker(kafka: KafkaSettings, grace_s: float) -> KafkaBroker:
         graceful_timeout=grace_s,
         # Topics are made by `carebus topics ensure`, with the partitions and limits of the contract.
         allow_auto_create_topics=False,
+        # Its two lines a batch are ours to say, as one span and one metric.
+        log_level=logging.DEBUG,
     )
 
 
