@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, ValidationError, model_serializer
 
 from carebus_contracts.errors import InvalidMessage
 from carebus_contracts.model import UserModel, WireModel
@@ -169,14 +169,23 @@ class TableCounts(WireModel):
     )
 
 
-class Accepted(WireModel):
+class _Event(WireModel):
+    type: str
+
+    @model_serializer(mode="wrap")
+    def _with_type(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep the discriminator on the wire also where defaults are left out."""
+        return {"type": self.type, **handler(self)}
+
+
+class Accepted(_Event):
     type: Literal["accepted"] = "accepted"
     job_id: str
     request: JobRequest
     claimed: bool = True
 
 
-class Rejected(WireModel):
+class Rejected(_Event):
     type: Literal["rejected"] = "rejected"
     job_id: str
     reasons: tuple[str, ...] = Field(
@@ -184,7 +193,7 @@ class Rejected(WireModel):
     )
 
 
-class Planned(WireModel):
+class Planned(_Event):
     """The job is cut into slices. Planning again after a crash says the same."""
 
     type: Literal["planned"] = "planned"
@@ -196,7 +205,7 @@ class Planned(WireModel):
     notes: tuple[str, ...] = Field(default=(), description="What a reader of the report should know.")
 
 
-class Issued(WireModel):
+class Issued(_Event):
     """Slices 0 to ``up_to`` are in the slice topic."""
 
     type: Literal["issued"] = "issued"
@@ -204,7 +213,7 @@ class Issued(WireModel):
     up_to: int
 
 
-class SliceDone(WireModel):
+class SliceDone(_Event):
     """One attempt at a slice ended and this is its count."""
 
     type: Literal["slice_done"] = "slice_done"
@@ -218,7 +227,7 @@ class SliceDone(WireModel):
     tables: dict[str, TableCounts] = Field(default_factory=dict)
 
 
-class Waiting(WireModel):
+class Waiting(_Event):
     """A stage waits for a system, or (empty ``system``) no longer does."""
 
     type: Literal["waiting"] = "waiting"
@@ -227,13 +236,13 @@ class Waiting(WireModel):
     system: str = ""
 
 
-class Failed(WireModel):
+class Failed(_Event):
     type: Literal["failed"] = "failed"
     job_id: str
     reason: str
 
 
-class Controlled(WireModel):
+class Controlled(_Event):
     """A person's word reached the console."""
 
     type: Literal["controlled"] = "controlled"

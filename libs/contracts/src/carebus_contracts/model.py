@@ -17,7 +17,7 @@ class WireModel(BaseModel):
 
     def to_json(self) -> bytes:
         """The bytes on the wire; fields that hold their default are left out."""
-        return self.model_dump_json(exclude_defaults=True).encode()
+        return self.model_dump_json(exclude_defaults=True, by_alias=True).encode()
 
     @classmethod
     def from_json(cls, value: bytes) -> Self:
