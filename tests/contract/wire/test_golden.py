@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 import pytest
-from support.reference_docs import pages
 
 from carebus_contracts.claims import ClaimCheck
 from carebus_contracts.documents import CcdaDocument
@@ -21,6 +20,7 @@ from carebus_contracts.omop.bundle import decode_person, decode_reference
 from carebus_contracts.plans import DmlPlan, read_plan
 from carebus_contracts.receipts import Receipt
 from carebus_contracts.slices import WorkSlice
+from support.reference_docs import pages
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 
