@@ -8,10 +8,12 @@ from .endpoints import (
     PostgresEndpoint,
 )
 from .errors import StackError
-from .local_stack import LocalStack, ServerStatus
-from .ports import free_offset
+from .local_stack import LocalStack
+from .ports import SERVERS, free_offset
+from .status import ServerStatus
 
 __all__ = [
+    "SERVERS",
     "ClickHouseEndpoint",
     "Endpoints",
     "KafkaEndpoint",

@@ -51,9 +51,7 @@ class Account:
                 os.chown(child, self.uid, self.gid, follow_symlinks=False)
 
     def _succeeds(self, command: list[str]) -> bool:
-        done = subprocess.run(  # noqa: S603 - a constant script, the path is an argument
-            command, check=False, capture_output=True, cwd="/", **self.popen_options()
-        )
+        done = subprocess.run(command, check=False, capture_output=True, cwd="/", **self.popen_options())
         return done.returncode == 0
 
 
@@ -102,6 +100,18 @@ def reachable_programs(
     return copy
 
 
+def programs_home(preferred: Path, account: Account | None) -> Path:
+    """Return where to put programs so that the account can execute them.
+
+    Args:
+        preferred: The place in our own cache; it need not exist.
+        account: Who will run them; None is ourselves.
+    """
+    if account is None or account.can_enter(_nearest_existing(preferred)):
+        return preferred
+    return SHARED_PROGRAMS
+
+
 def reachable_data(folder: Path, account: Account | None) -> Path:
     """Return where data meant for `folder` can live so that the account reaches it.
 
@@ -109,15 +119,16 @@ def reachable_data(folder: Path, account: Account | None) -> Path:
         folder: The wanted place, such as `<stack>/postgres`; it need not exist.
         account: Who will read and write it; None is ourselves.
     """
-    if account is None:
-        return folder
-    existing = folder.parent
-    while not existing.exists():
-        existing = existing.parent
-    if account.can_enter(existing):
+    if account is None or account.can_enter(_nearest_existing(folder.parent)):
         return folder
     key = hashlib.sha256(str(folder.parent).encode()).hexdigest()[:12]
     return SHARED_DATA / f"{folder.parent.name.lstrip('.')}-{key}" / folder.name
+
+
+def _nearest_existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
 
 
 def _open_for_reading(tree: Path) -> None:

@@ -9,9 +9,12 @@ from typing import ParamSpec
 
 import click
 
+from .compose_stack import ComposeStack
 from .errors import StackError
-from .local_stack import LocalStack, ServerStatus
+from .folder import StackFolder
+from .local_stack import LocalStack
 from .ports import SERVERS
+from .status import ServerStatus
 
 P = ParamSpec("P")
 DEFAULT_DIR = Path(".carebus/stack")
@@ -72,20 +75,26 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def stack() -> None:
-    """Run real Kafka, MariaDB, Postgres and ClickHouse on this machine, without Docker."""
+    """Run Kafka, MariaDB, Postgres and ClickHouse on this machine, without Docker."""
 
 
 @stack.command()
 @_directory
 @_only
 @click.option("--port-offset", type=int, help="Added to every port; the folder remembers it.")
+@click.option("--docker", is_flag=True, help="Use containers of docker-compose.yml instead.")
 @_json
 @_says_what_to_do
-def up(directory: Path, only: tuple[str, ...], port_offset: int | None, as_json: bool) -> None:
+def up(directory: Path, only: tuple[str, ...], port_offset: int | None, docker: bool, as_json: bool) -> None:
     """Start what does not run yet and wait until it answers."""
     begun = time.monotonic()
     tell = (lambda _: None) if as_json else functools.partial(click.echo, err=True)
-    local = LocalStack(directory, port_offset, only, tell=tell)
+    local: LocalStack | ComposeStack
+    if docker:
+        local = ComposeStack(directory, port_offset, only)
+    else:
+        local = LocalStack(directory, port_offset, only, tell=tell)
+    _require_same_mode(local, docker=docker)
     started = local.up()
     _show(local, as_json=as_json, started=started)
     if not as_json:
@@ -100,9 +109,12 @@ def up(directory: Path, only: tuple[str, ...], port_offset: int | None, as_json:
 @_says_what_to_do
 def down(directory: Path, only: tuple[str, ...], wipe: bool, as_json: bool) -> None:
     """Stop the servers; their data stays unless --wipe is given."""
-    local = LocalStack(directory, servers=only)
+    local = _remembered_stack(directory, only)
     local.down(wipe=wipe)
-    _show(local, as_json=as_json)
+    if as_json:
+        click.echo(json.dumps({"directory": str(local.directory), "wiped": wipe, "stopped": list(only)}))
+    else:
+        click.echo(f"Stopped {', '.join(only)}" + (" and removed their data." if wipe else "."))
 
 
 @stack.command()
@@ -112,10 +124,26 @@ def down(directory: Path, only: tuple[str, ...], wipe: bool, as_json: bool) -> N
 @_says_what_to_do
 def status(directory: Path, only: tuple[str, ...], as_json: bool) -> None:
     """Show what runs, where, and in which version."""
-    _show(LocalStack(directory, servers=only), as_json=as_json)
+    _show(_remembered_stack(directory, only), as_json=as_json)
 
 
-def _show(local: LocalStack, *, as_json: bool, started: list[str] | None = None) -> None:
+def _remembered_stack(directory: Path, only: tuple[str, ...]) -> LocalStack | ComposeStack:
+    if StackFolder(directory.absolute()).remembered().mode == "docker":
+        return ComposeStack(directory, servers=only)
+    return LocalStack(directory, servers=only)
+
+
+def _require_same_mode(local: LocalStack | ComposeStack, *, docker: bool) -> None:
+    remembered = local.folder.remembered()
+    wanted = "docker" if docker else "native"
+    if remembered.known and remembered.mode != wanted:
+        raise StackError(
+            f"{local.directory} holds a {remembered.mode} stack; wipe it with `carebus stack down --wipe "
+            f"--dir {local.directory}`, or choose another --dir."
+        )
+
+
+def _show(local: LocalStack | ComposeStack, *, as_json: bool, started: list[str] | None = None) -> None:
     statuses = local.status()
     if as_json:
         report: dict[str, object] = {

@@ -75,11 +75,11 @@ def jar_folder(name: str, jars: Sequence[LockedJar], *, tell: Callable[[str], No
         for jar, file in zip(jars, fetch(jars), strict=True):
             shutil.move(file, folder / jar.file_name)
 
-    return program_folder(f"{name}-{digest.hexdigest()[:12]}", fill)
+    return program_folder(f"{name}-{digest.hexdigest()[:12]}", fill, home=cache_dir() / "programs")
 
 
-def unpacked_jar(name: str, jar: LockedJar, *, root: str, tell: Callable[[str], None]) -> Path:
-    """Return a folder holding what lies below `root` in the jar, run bits set."""
+def unpacked_jar(name: str, jar: LockedJar, *, root: str, home: Path, tell: Callable[[str], None]) -> Path:
+    """Return a folder in `home` holding what lies below `root` in the jar, run bits set."""
 
     def fill(folder: Path) -> None:
         tell(f"{name}: fetching its programs into {folder.parent}")
@@ -87,15 +87,15 @@ def unpacked_jar(name: str, jar: LockedJar, *, root: str, tell: Callable[[str], 
         unpack(archive, folder, root=root)
         archive.unlink()  # 140 MB that nobody needs again
 
-    return program_folder(f"{name}-{jar.sha256[:12]}", fill)
+    return program_folder(f"{name}-{jar.sha256[:12]}", fill, home=home)
 
 
-def program_folder(name: str, fill: Callable[[Path], None]) -> Path:
-    """Return `programs/<name>` of the cache, filled by `fill` at most once, whole or not at all."""
-    folder = cache_dir() / "programs" / name
+def program_folder(name: str, fill: Callable[[Path], None], *, home: Path) -> Path:
+    """Return `<home>/<name>`, filled by `fill` at most once, whole or not at all."""
+    folder = home / name
     if folder.exists():
         return folder
-    with locked(cache_dir() / f"{name}.lock"):
+    with locked(home / f".{name}.lock"):
         if not folder.exists():
             partial = folder.with_name(f"{name}.partial")
             shutil.rmtree(partial, ignore_errors=True)

@@ -1,13 +1,26 @@
 """The folder of one stack: what lies where."""
 
+import contextlib
 import json
 import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from .processes import write_private
 
 PASSWORDS = ("mariadb-root", "mariadb-carebus_owner", "mariadb-carebus", "postgres-carebus")
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the last `up` noted in a folder."""
+
+    known: bool
+    """False when there was no `up` yet."""
+    port_offset: int
+    mode: str
+    """`native` or `docker`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +64,11 @@ class StackFolder:
 
     def prepare(self) -> None:
         """Create the folders and any password that is not there yet."""
-        # Entered, not listed, by others: as root, two servers run as another account.
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o711)
+        if not self.root.exists():
+            self.root.mkdir(parents=True)
+            # Entered, not listed, by others: as root, two servers run as another account. A folder
+            # that was there before is not ours to open or close.
+            self.root.chmod(0o711)
         for folder in (self.logs, self.secrets, self.run):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
@@ -66,14 +81,30 @@ class StackFolder:
         """Return a password made by `prepare`."""
         return (self.secrets / name).read_text().strip()
 
-    def remember(self, *, port_offset: int, settings: str) -> None:
-        """Note the ports for later commands, and write the settings file for services."""
-        write_private(self.root / "stack.json", json.dumps({"port_offset": port_offset}) + "\n")
+    def remember(self, *, port_offset: int, settings: str, mode: str = "native") -> None:
+        """Note ports and mode for later commands, and write the settings file for services."""
+        noted = {"port_offset": port_offset, "mode": mode}
+        write_private(self.root / "stack.json", json.dumps(noted) + "\n")
         write_private(self.settings_file, settings)
 
-    def remembered_offset(self) -> int | None:
-        """Return the port offset of the last start in this folder."""
+    def remembered(self) -> Remembered:
+        """Return what the last start in this folder noted; the defaults when there was none."""
         try:
-            return int(json.loads((self.root / "stack.json").read_text())["port_offset"])
+            noted = json.loads((self.root / "stack.json").read_text())
+            return Remembered(True, int(noted["port_offset"]), str(noted.get("mode", "native")))
         except (OSError, ValueError, KeyError, TypeError):
-            return None
+            return Remembered(False, 0, "native")
+
+    def remove(self) -> None:
+        """Remove what we wrote, by name, so that a wrong --dir costs nobody their files."""
+        for folder in (self.logs, self.secrets, self.run):
+            shutil.rmtree(folder, ignore_errors=True)
+        for name in ("carebus.env", "stack.json", ".lock"):
+            (self.root / name).unlink(missing_ok=True)
+        remove_if_empty(self.root)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder unless something is in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()

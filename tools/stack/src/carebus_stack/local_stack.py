@@ -5,32 +5,20 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import TypeVar
 
 from . import lifecycle
 from .accounts import unprivileged_account
 from .downloads import locked
 from .endpoints import Endpoints, local_endpoints, settings_text
 from .errors import StackError
-from .folder import StackFolder
+from .folder import StackFolder, remove_if_empty
 from .platforms import require_disk, require_supported_platform
 from .ports import SERVERS, Ports, accepts
 from .servers import SERVER_CLASSES, Server, Surroundings
+from .status import ServerStatus
 
 R = TypeVar("R")
-
-
-class ServerStatus(TypedDict):
-    """What `status` says of one server."""
-
-    name: str
-    running: bool
-    answering: bool
-    pid: int | None
-    address: str
-    version: str
-    data: str
-    log: str
 
 
 class LocalStack:
@@ -54,9 +42,9 @@ class LocalStack:
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self.folder = StackFolder(Path(directory).absolute())
-        remembered = self.folder.remembered_offset()
-        self.port_offset = (remembered or 0) if port_offset is None else port_offset
-        self._moved = remembered is not None and remembered != self.port_offset
+        remembered = self.folder.remembered()
+        self.port_offset = remembered.port_offset if port_offset is None else port_offset
+        self._moved = remembered.known and remembered.port_offset != self.port_offset
         self.names = _known(servers)
         ports = Ports.at(self.port_offset)
         self.endpoints: Endpoints = local_endpoints(ports, self.folder.secrets)
@@ -177,7 +165,7 @@ class LocalStack:
         if running:
             raise StackError(
                 f"{', '.join(running)} of {self.directory} run with another port offset "
-                f"({self.folder.remembered_offset()}); stop them with `carebus stack down --dir "
+                f"({self.folder.remembered().port_offset}); stop them with `carebus stack down --dir "
                 f"{self.directory}` first, or leave --port-offset out."
             )
 
@@ -187,16 +175,12 @@ class LocalStack:
             server = self._all[name]
             for path in (server.data, server.data.with_name(f"{server.data.name}.partial")):
                 shutil.rmtree(path, ignore_errors=True)
-            _remove_if_empty(server.data.parent)
+            remove_if_empty(server.data.parent)
         if any(lifecycle.find(server) for server in self._all.values()):
             return
         if any(server.data.exists() for server in self._all.values()):
             return
-        for folder in (self.folder.logs, self.folder.secrets, self.folder.run):
-            shutil.rmtree(folder, ignore_errors=True)
-        for name in ("carebus.env", "stack.json", ".lock"):
-            (self.directory / name).unlink(missing_ok=True)
-        _remove_if_empty(self.directory)
+        self.folder.remove()
 
 
 def _known(names: Iterable[str]) -> tuple[str, ...]:
@@ -207,10 +191,3 @@ def _known(names: Iterable[str]) -> tuple[str, ...]:
             f"There is no server {', '.join(unknown) or 'named'}; the stack has {', '.join(SERVERS)}."
         )
     return wanted
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return

@@ -66,7 +66,7 @@ def spawn(
     _set_aside(log)
     options: dict[str, Any] = account.popen_options() if account else {}
     with log.open("ab") as output:
-        child = subprocess.Popen(  # noqa: S603 - our own argument lists, no shell
+        child = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
             stdout=output,

