@@ -57,6 +57,6 @@ def common_settings(settings: Mapping[str, str], folder: Path, roots: Sequence[P
         **settings,
         "CAREBUS_KAFKA_CLAIM_CHECK_URL": f"file://{folder / 'blobs'}",
         "CAREBUS_DOCUMENTS_URL": f"file://{folder / 'documents'}",
-        "CAREBUS_EXTRACTOR_ROOTS": ",".join(str(root) for root in roots),
+        "CAREBUS_EXTRACTOR_ALLOWED_ROOTS": ",".join(str(root) for root in roots),
         "CAREBUS_EXTRACTOR_STAGE_DIR": str(folder / "stage"),
     }

@@ -1,0 +1,70 @@
+"""What records become at each target: the one place where targets meet mappings."""
+
+from __future__ import annotations
+
+from carebus_contracts.documents import CcdaDocument
+from carebus_contracts.omop.bundle import PersonRecords, ReferenceRecords
+from carebus_contracts.plans import TableWrite, encode_plan
+from carebus_contracts.versions import content_hash
+from carebus_converter.domain.ccda import DocumentSettings, document
+from carebus_converter.domain.openemr import OpenEmrSettings, plan
+from carebus_converter.domain.warehouse import WarehousePlans
+
+ALL_TABLES = "*"
+
+
+class Conversion:
+    """Converts records for one target after the other. Pure, but for remembering the last warehouse rows."""
+
+    def __init__(self, *, documents: DocumentSettings, openemr: OpenEmrSettings) -> None:
+        self._documents = documents
+        self._openemr = openemr
+        self._warehouses = WarehousePlans()
+
+    def __call__(self, records: PersonRecords | ReferenceRecords, target: str) -> bytes | None:
+        """Return the message for a target; None when it has no place for such records.
+
+        Raises:
+            UnmappableRecord: No rule says what a record becomes.
+        """
+        match target:
+            case "postgres" | "clickhouse":
+                return self._warehouses.plan(records, target)
+            case "documents" if isinstance(records, PersonRecords):
+                return self._document(records)
+            case "openemr" if isinstance(records, PersonRecords):
+                return self._chart(records)
+            case _:
+                return None
+
+    def _document(self, person: PersonRecords) -> bytes:
+        if person.retired:
+            gone = CcdaDocument(
+                source=person.source, person_id=person.person_id, document_id="", hash="", xml="", retired=True
+            )
+            return gone.to_json()
+        made = document(person, settings=self._documents)
+        return CcdaDocument(
+            source=person.source,
+            person_id=person.person_id,
+            document_id=made.document_id,
+            hash=content_hash(made.xml.encode("ascii")),
+            xml=made.xml,
+            not_mapped=made.not_mapped,
+        ).to_json()
+
+    def _chart(self, person: PersonRecords) -> bytes:
+        subject = f"person/{person.person_id}"
+        if person.retired:
+            gone = TableWrite(kind="tombstone", table=ALL_TABLES, hash="", count=0)
+            return encode_plan(
+                target="openemr", source=person.source, subject=subject, writes=[gone.to_json()]
+            )
+        parts = plan(person, settings=self._openemr)
+        return encode_plan(
+            target="openemr",
+            source=person.source,
+            subject=subject,
+            writes=parts.writes,
+            not_mapped=parts.not_mapped,
+        )
