@@ -1,0 +1,28 @@
+"""Sources of OMOP records, found by entry point ``carebus.sources``: a new one is a package, not an edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from carebus_contracts.errors import JobError
+from carebus_contracts.jobs import OmopSource as OmopPlace
+from carebus_extractor.ports import OmopSource
+from carebus_extractor.settings import ExtractorSettings
+
+GROUP = "carebus.sources"
+
+
+def open_source(omop: OmopPlace, settings: ExtractorSettings) -> OmopSource:
+    """Make the reader of the place that a job names; nothing is read yet.
+
+    Raises:
+        JobError: The place is not one that this worker may read, or its format has no reader here.
+    """
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    if omop.format not in found:
+        raise JobError(
+            f"omop.format: this worker cannot read {omop.format!r}; it reads {', '.join(sorted(found)) or 'nothing'}"
+        )
+    make: Callable[[OmopPlace, ExtractorSettings], OmopSource] = found[omop.format].load()
+    return make(omop, settings)

@@ -1,0 +1,109 @@
+"""How a delimited file is laid out: its delimiter, its header, and which field is which column."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from carebus_extractor.domain.casts import kind_of
+from carebus_extractor.domain.columns import ALL_TABLES, match_columns
+
+DELIMITERS = (",", "\t", ";", "|")
+SAMPLE_ROWS = 200
+"""Rows that are looked at to see how the fields lie."""
+
+_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*")
+_DATE = re.compile(r"\s*\d{4}-?\d{1,2}-?\d{1,2}([T ].*)?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the fields of a file lie."""
+
+    delimiter: str
+    fields: tuple[str | None, ...]
+    """Name of each field of a row; None for one that the header does not name."""
+    note: str = ""
+
+
+def layout_of(table: str, sample: str, delimiter: str = "auto") -> Layout:
+    """Look at the beginning of a file.
+
+    The delimiter is the one under which the header names the most columns of the table, whatever
+    the file's suffix says. Where rows have more fields than the header has names, the names belong
+    to the first fields or to the last (R leaves the name of the row numbers out), whichever makes
+    numbers and dates of the columns that hold them.
+
+    Args:
+        table: The CDM table.
+        sample: The first lines; the last one may be cut off.
+        delimiter: One character, ``tab`` or ``auto``.
+    """
+    chosen = _chosen(table, sample, delimiter)
+    header, rows = _records(sample, chosen)
+    names = list(header)
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else len(names)
+    if width < len(names):
+        if not any(name.strip() for name in names[width:]):
+            return Layout(chosen, tuple(names[:width]))
+        lost = ", ".join(name.strip() for name in names[width:])
+        return Layout(
+            chosen, tuple(names[:width]), f"its rows are shorter than its header: {lost} read as empty"
+        )
+    extra = width - len(names)
+    if not extra:
+        return Layout(chosen, tuple(names))
+    left: tuple[str | None, ...] = (*names, *[None] * extra)
+    right: tuple[str | None, ...] = (*[None] * extra, *names)
+    shifted = _fit(table, right, rows) > _fit(table, left, rows)
+    if not shifted and not any(cell for row in rows for cell in row[len(names) :]):
+        return Layout(chosen, left)
+    side = "first" if shifted else "last"
+    return Layout(
+        chosen,
+        right if shifted else left,
+        f"its rows have {extra} more field{'s' * (extra > 1)} than its header has names: "
+        f"the {side} {extra} left behind",
+    )
+
+
+def _chosen(table: str, sample: str, delimiter: str) -> str:
+    if delimiter != "auto":
+        return "\t" if delimiter == "tab" else delimiter
+
+    def known(candidate: str) -> int:
+        return len(match_columns(table, _records(sample, candidate, rows=0)[0]).places)
+
+    return max(DELIMITERS, key=known)
+
+
+def _records(sample: str, delimiter: str, rows: int = SAMPLE_ROWS) -> tuple[list[str], list[list[str]]]:
+    reader = csv.reader(io.StringIO(sample.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
+    header: list[str] = []
+    found: list[list[str]] = []
+    try:
+        header = next(reader, [])
+        while len(found) < rows and (row := next(reader, None)) is not None:
+            if row:
+                found.append(row)
+    except csv.Error:
+        pass  # what was read up to here will do
+    # the last record of a sample is likely cut off
+    return header, found if len(found) == rows or sample.endswith(("\n", "\r")) else found[:-1] or found
+
+
+def _fit(table: str, fields: Sequence[str | None], rows: Sequence[Sequence[str]]) -> int:
+    """Count the cells that are what their column wants."""
+    types = ALL_TABLES[table].types
+    score = 0
+    for column, place in match_columns(table, fields).places.items():
+        kind = kind_of(types[column])
+        wanted = _NUMBER if kind in (int, float) else _DATE if kind in (date, datetime) else None
+        if wanted:
+            score += sum(1 for row in rows if place < len(row) and wanted.fullmatch(row[place]))
+    return score
