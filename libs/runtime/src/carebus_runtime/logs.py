@@ -82,4 +82,6 @@ def configure_logs(service: str, level: str) -> None:
     logging.captureWarnings(True)
     # aiokafka says at WARNING what we say better, and repeats it every 100 ms while a broker is away.
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    # FastStream warns at every start that it makes no topics, which is what it was told.
+    logging.getLogger("faststream").setLevel(logging.ERROR)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

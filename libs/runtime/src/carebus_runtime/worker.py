@@ -216,6 +216,7 @@ def _broker(kafka: KafkaSettings, grace_s: float) -> KafkaBroker:
         allow_auto_create_topics=False,
         # Its two lines a batch are ours to say, as one span and one metric.
         log_level=logging.DEBUG,
+        logger=logging.getLogger("faststream"),
     )
 
 
