@@ -11,6 +11,8 @@ from .servers import Server
 from .shared_libraries import advice, missing_libraries
 
 POLL_S = 0.1
+# A killed server's helpers may hold its port for some moments longer.
+ENDING_S = 3
 
 
 def find(server: Server) -> ServerProcess | None:
@@ -25,10 +27,10 @@ def start(server: Server, *, cancelled: threading.Event) -> bool:
         Whether it was started; False when it ran already.
     """
     running = find(server)
-    if running is not None:
-        _wait_until_it_answers(server, running, cancelled)
+    if running is not None and _answers_before_it_ends(server, running, cancelled):
         return False
-    require_free(server.name, server.ports)
+    crashed = server.around.folder.pid_file(server.name).exists()
+    require_free(server.name, server.ports, patience_s=ENDING_S if crashed else 0)
     server.prepare()
     launch = server.launch()
     try:
@@ -45,7 +47,8 @@ def start(server: Server, *, cancelled: threading.Event) -> bool:
             f"{server.name} could not be started: {error.strerror} ({error.filename}); its program "
             f"is {launch.command[0]}."
         ) from error
-    _wait_until_it_answers(server, process, cancelled)
+    if not _answers_before_it_ends(server, process, cancelled):
+        raise StackError(_why_it_ended(server))
     server.started()
     return True
 
@@ -65,11 +68,15 @@ def kill(server: Server) -> None:
         processes.kill(process)
 
 
-def _wait_until_it_answers(server: Server, process: ServerProcess, cancelled: threading.Event) -> None:
+def _answers_before_it_ends(server: Server, process: ServerProcess, cancelled: threading.Event) -> bool:
+    """Wait for the first answer; False when the process ends instead.
+
+    A process found running may be one that was just killed and is not gone yet.
+    """
     deadline = time.monotonic() + server.start_timeout_s
     while not server.answers():
         if not process.is_alive():
-            raise StackError(_why_it_ended(server))
+            return False
         if cancelled.is_set():
             raise StackError(f"The start of {server.name} was interrupted.")
         if time.monotonic() > deadline:
@@ -80,6 +87,7 @@ def _wait_until_it_answers(server: Server, process: ServerProcess, cancelled: th
                 f"before another try:\n{processes.last_lines(log)}"
             )
         time.sleep(POLL_S)
+    return True
 
 
 def _why_it_ended(server: Server) -> str:

@@ -6,6 +6,7 @@ one start in twelve died because some client happened to hold the server's.
 
 import errno
 import socket
+import time
 from dataclasses import dataclass
 
 import psutil
@@ -75,9 +76,18 @@ def accepts(port: int, *, timeout_s: float = 0.5) -> bool:
         return False
 
 
-def require_free(server: str, ports: tuple[int, ...]) -> None:
-    """Raise a sentence naming the first port that `server` cannot bind, and who has it."""
+def require_free(server: str, ports: tuple[int, ...], *, patience_s: float = 0) -> None:
+    """Raise a sentence naming the first port that `server` cannot bind, and who has it.
+
+    Args:
+        server: Who wants to listen.
+        ports: Where.
+        patience_s: How long to wait for a holder that is just about to end.
+    """
+    deadline = time.monotonic() + patience_s
     for port in ports:
+        while not is_free(port) and time.monotonic() < deadline:
+            time.sleep(0.1)
         if not is_free(port):
             raise StackError(
                 f"Port {port}, which {server} needs, is in use{_holder(port)}; stop what uses it "
@@ -85,9 +95,13 @@ def require_free(server: str, ports: tuple[int, ...]) -> None:
             )
 
 
-def free_offset(*, start: int = 1000, step: int = 10) -> int:
+# No two ports of stacks whose offsets differ by multiples of this are the same.
+OFFSET_STEP = 11
+
+
+def free_offset(*, start: int = 1001) -> int:
     """Return the first offset from `start` on at which every port of a stack is free."""
-    for offset in range(start, MAX_OFFSET, step):
+    for offset in range(start, MAX_OFFSET, OFFSET_STEP):
         ports = Ports.at(offset)
         every = {port for server in SERVERS for port in ports.of(server)}
         if all(is_free(port) for port in every):

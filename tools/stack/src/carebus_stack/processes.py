@@ -147,8 +147,10 @@ def start_token(pid: int) -> str | None:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        # fields[0] is the state (Z: ended, not yet collected), fields[19] the start in ticks.
-        return None if fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
+        state, threads, ticks = fields[0], int(fields[17]), fields[19]
+        # Z: ended, not yet collected. Its other threads may still be ending, and hold its ports.
+        gone = state in "ZX" and threads <= 1
+        return None if gone else f"{_boot_id()}:{ticks}"
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:

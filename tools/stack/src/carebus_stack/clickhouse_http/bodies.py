@@ -10,9 +10,9 @@ import zstandard
 
 CHUNK_BYTES = 1 << 20
 # `INSERT INTO t (a, b) FORMAT Native\n<bytes>`: statement and data in one body. An INSERT ... SELECT
-# is not such a one, hence no SELECT before the format.
+# and an INSERT ... VALUES are not such, hence neither word before the format.
 INSERT_WITH_DATA = re.compile(
-    rb"(\s*INSERT\s+INTO\b(?:(?!\bSELECT\b).)*?\bFORMAT\s+\w+)[ \t]*(?:\r?\n|;[ \t]*(?:\r?\n)?)",
+    rb"(\s*INSERT\s+INTO\b(?:(?!\b(?:SELECT|VALUES)\b).)*?\bFORMAT\s+\w+)[ \t]*(?:\r?\n|;[ \t]*(?:\r?\n)?)",
     re.IGNORECASE | re.DOTALL,
 )
 # A statement in front of its data is far shorter than this.
@@ -23,8 +23,27 @@ class BadBody(ValueError):
     """The body is not what its headers say."""
 
 
-def raw_chunks(stream: BufferedIOBase, *, length: int, chunked: bool) -> Iterator[bytes]:
-    """Yield the body as it comes from the socket, without HTTP's chunk marks."""
+class Body(Iterator[bytes]):
+    """The body as it comes from the socket, without HTTP's chunk marks.
+
+    Not a plain generator: `yield from` closes one when its own reader gives up, and the rest of
+    the body could no longer be read away.
+    """
+
+    def __init__(self, stream: BufferedIOBase, *, length: int, chunked: bool) -> None:
+        self._chunks = _raw_chunks(stream, length=length, chunked=chunked)
+
+    def __next__(self) -> bytes:
+        """Return the next bytes."""
+        return next(self._chunks)
+
+    def drain(self) -> None:
+        """Read what is left and forget it: the next request of the connection follows it."""
+        for _ in self._chunks:
+            pass
+
+
+def _raw_chunks(stream: BufferedIOBase, *, length: int, chunked: bool) -> Iterator[bytes]:
     if not chunked:
         yield from _exactly(stream, length)
         return
@@ -60,13 +79,15 @@ def split_insert(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes] | None
     Returns:
         The statement and the data; the data is None when the body is a statement alone.
     """
-    head = b""
+    head, match = b"", None
     for chunk in chunks:
         head += chunk
-        if match := INSERT_WITH_DATA.match(head):
-            return match.group(1), _chain(head[match.end() :], chunks)
-        if len(head) > HEAD_BYTES:
+        match = INSERT_WITH_DATA.match(head)
+        # At the very end of what came so far, a line break after the semicolon may follow.
+        if (match and match.end() < len(head)) or len(head) > HEAD_BYTES:
             break
+    if match:
+        return match.group(1), _chain(head[match.end() :], chunks)
     return head + b"".join(chunks), None
 
 

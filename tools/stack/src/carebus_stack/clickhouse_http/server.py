@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -14,7 +15,7 @@ import zstandard
 
 from carebus_stack.ports import LOOPBACK
 
-from .bodies import BadBody, decoded, raw_chunks
+from .bodies import BadBody, Body, decoded
 from .engine import Engine
 from .failures import code_of, message_of, status_of
 from .requests import Query, parse_query
@@ -34,6 +35,8 @@ class Front(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Bind without asking the resolver for our name, which may take seconds offline."""
+        # So that connections of clients to a server before us do not keep us from its port.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = LOOPBACK, self.server_address[1]
@@ -53,6 +56,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Log no requests: their statements may hold data."""
 
+    def handle_expect_100(self) -> bool:
+        """Tell a client that waits with its body to go on; our answers are buffered, this one not."""
+        goes_on = super().handle_expect_100()
+        self.wfile.flush()
+        return goes_on
+
     def do_GET(self) -> None:
         self._serve(iter(()))
 
@@ -61,15 +70,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         chunked = (self.headers.get("Transfer-Encoding") or "").lower() == "chunked"
-        if self.headers.get("Expect", "").lower() == "100-continue":
-            self.wfile.flush()
         length = int(self.headers.get("Content-Length") or 0)
-        raw = raw_chunks(self.rfile, length=length, chunked=chunked)
+        body = Body(self.rfile, length=length, chunked=chunked)
         try:
             encoding = (self.headers.get("Content-Encoding") or "").lower()
-            self._serve(decoded(raw, encoding))
-            for _ in raw:  # what a failed insert left: the next request follows it
-                pass
+            self._serve(decoded(body, encoding))
+            body.drain()  # what a failed insert left of it
         except BadBody as error:
             self.close_connection = True
             self._fail(str(error), status=HTTPStatus.BAD_REQUEST)
