@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -244,6 +245,10 @@ def run_worker(service: str, build: Callable[[], Worker]) -> None:
 
     async def main() -> None:
         worker = build()
+        # Batches of decoded bundles are millions of tuples without a cycle among them; with Python's
+        # defaults the collector walks them again and again (measured: two thirds of decoding time).
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
         configure_logs(service, worker.settings.log_level)
         configure_traces(service, worker.settings.otlp_endpoint)
         await worker.run()
