@@ -128,6 +128,7 @@ def build_stage(connection: duckdb.DuckDBPyConnection, source: RawSource, folder
         persons=builder.rows("_weights"),
         tables={table: builder.rows(table) for table in ALL_TABLES if table in source.tables},
         rejected=builder.rejected,
+        repeats=tuple(builder.repeats),
         notes=tuple(notes + version_note),
     )
 
@@ -138,6 +139,7 @@ class _Builder:
         self._folder = folder
         self._done: dict[str, str] = {}
         self.rejected: dict[str, int] = {}
+        self.repeats: list[str] = []
         self.notes: list[str] = []
 
     def stage(self, table: str, raw: RawTable) -> None:
@@ -158,6 +160,7 @@ class _Builder:
         events = {t: self._done[t] for t in PERSON_TABLES if t in self._done and t != "cost"}
         select = cost_select(self._done.pop("_cost"), events)
         self._write("cost", f"SELECT * FROM ({select}) ORDER BY {staged_order('cost')}")
+        self._note_repeated("cost", raw.name)
         (self._folder / "_cost.parquet").unlink()
 
     def weigh(self) -> None:
@@ -204,14 +207,14 @@ class _Builder:
             self.rejected[table] = int(lines)
 
     def _note_repeated(self, table: str, name: str) -> None:
-        spec = ALL_TABLES[table]
-        if table not in PERSON_TABLES or spec.key == ("person_id",):
+        if table not in PERSON_TABLES or table == "person":
             return
-        key = spec.key[0]
+        key = ALL_TABLES[table].key[0]
         rows, ids = self._connection.execute(
             f"SELECT count({key}), count(DISTINCT {key}) FROM {self._done[table]}"
         ).fetchone() or (0, 0)
         if rows != ids:
+            self.repeats.append(table)
             self.notes.append(f"{name}: {key} repeats, {rows:,} rows have {ids:,} ids; all rows travel")
 
     def _one(self, sql: str) -> object:

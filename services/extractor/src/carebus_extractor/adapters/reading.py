@@ -16,6 +16,7 @@ from carebus_extractor.adapters.staging import Stage
 from carebus_extractor.domain.bundle_sql import (
     concept_texts_sql,
     concepts_sql,
+    counts_sql,
     oddities,
     repeated_sql,
     rows_sql,
@@ -26,8 +27,8 @@ from carebus_extractor.domain.staging_sql import DUPLICATE_PERSON, MALFORMED, OR
 from carebus_extractor.ports import BundleMessage, SliceReport
 
 CHUNK_PERSONS = 1_000
-CHUNK_ROWS = 60_000
-CHUNK_BYTES = 6 * 1024 * 1024
+CHUNK_ROWS = 100_000
+CHUNK_BYTES = 16 * 1024 * 1024
 """One chunk is what the engine renders at once: large enough that queries cost little, small in memory."""
 
 
@@ -77,27 +78,41 @@ class SliceReader:
         return f"{among(self._work.ids)} AND {in_sample(self._job.persons.sample)}"
 
     def _chunk(self, chunk: SliceRange) -> Iterator[BundleMessage]:
-        """Yield the bundles of one chunk, and count its rows."""
+        """Count the rows of one chunk, and yield its bundles."""
         here = f"{in_range(chunk.after, chunk.up_to)} AND {self._wanted()}"
         self._connection.execute(
             "CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT person_id "
             f"FROM {self._stage.relations['person']} WHERE _fault IS NULL AND {here}"
         )
-        travels = f"{here} AND _fault IS NULL AND person_id IN (FROM known)"
+        held = self._hold(here)
         texts: dict[int, dict[str, bytes]] = {
-            i: {} for (i,) in self._all("SELECT person_id FROM known ORDER BY 1")
+            person_id: {} for (person_id,) in self._all("SELECT person_id FROM known ORDER BY 1")
         }
         emitted: dict[str, int] = {}
-        for table, relation in self._tables.items():
-            count = 0
-            for person_id, rows, text in self._all(rows_sql(table, relation, travels)):
+        for table, relation in held.items():
+            emitted[table] = 0
+            for person_id, rows, text in self._all(rows_sql(table, relation)):
                 texts[person_id][table] = text
-                count += rows
-            emitted[table] = count
-        concepts = self._concepts_of(travels)
-        self._count(here, travels, emitted)
+                emitted[table] += rows
+        concepts = self._concepts_of(held) if held else {}
+        self._count(held, emitted)
+        for relation in held.values():
+            self._connection.execute(f"DROP TABLE {relation}")
         for person_id in list(texts):
             yield self._message(person_id, texts.pop(person_id), concepts.get(person_id, ()))
+
+    def _hold(self, here: str) -> dict[str, str]:
+        """Copy the rows of a chunk into tables of the engine, so that the stage is read once for all queries."""
+        held = {}
+        for table, relation in self._tables.items():
+            ((rows,),) = self._all(
+                f"CREATE OR REPLACE TEMP TABLE chunk_{table} AS SELECT *, "
+                f"(_fault IS NULL AND person_id IS NOT NULL AND person_id IN (FROM known)) AS _travels "
+                f"FROM {relation} WHERE {here}"
+            )
+            if rows:
+                held[table] = f"chunk_{table}"
+        return held
 
     def _message(self, person_id: int, tables: Mapping[str, bytes], concepts: Iterable[int]) -> BundleMessage:
         self._report.persons += 1
@@ -114,56 +129,38 @@ class SliceReader:
             ),
         )
 
-    def _concepts_of(self, travels: str) -> dict[int, list[int]]:
+    def _concepts_of(self, held: Mapping[str, str]) -> dict[int, list[int]]:
         """Return the concepts of each person of a chunk, ascending, and learn those that are new."""
-        parts = [
-            concepts_sql(table, relation, travels)
-            for table, relation in self._tables.items()
-            if PERSON_TABLES[table].concept_columns
-        ]
-        found = dict(
-            self._all(
-                f"SELECT person_id, list_sort(list(DISTINCT c)) FROM ({' UNION ALL '.join(parts)}) GROUP BY 1"
-            )
-        )
+        found: dict[int, list[int]] = dict(self._all(concepts_sql(held)))
         new = set().union(*found.values()) - self._concepts.keys() - self._unknown
         if new and (concept := self._stage.relations.get("concept")):
             self._concepts.update(self._all(concept_texts_sql(concept, sorted(new))))
         self._unknown |= new - self._concepts.keys() - {0}
         return found
 
-    def _count(self, here: str, travels: str, emitted: Mapping[str, int]) -> None:
-        visit = self._stage.relations.get("visit_occurrence")
-        visits = f"SELECT person_id, visit_occurrence_id FROM {visit} WHERE {travels}" if visit else None
+    def _count(self, held: Mapping[str, str], emitted: Mapping[str, int]) -> None:
+        visit = held.get("visit_occurrence")
+        visits = f"SELECT person_id, visit_occurrence_id FROM {visit} WHERE _travels" if visit else None
         year = datetime.fromtimestamp(self._work.accepted_ms / 1000, UTC).year
-        for table, relation in self._tables.items():
-            faults = dict(
-                self._all(
-                    "SELECT CASE WHEN _fault IS NOT NULL THEN _fault "
-                    f"WHEN person_id IN (FROM known) THEN '' ELSE '{ORPHAN}' END AS f, count(*) "
-                    f"FROM {relation} WHERE {here} GROUP BY 1"
+        for table, relation in held.items():
+            odd = oddities(table, unknown=self._unknown, visits=visits, born_until=year)
+            counts = TableCounts(emitted=emitted[table])
+            for fault, travels, rows, *oddly in self._all(counts_sql(relation, odd)):
+                reason = "" if travels else fault or ORPHAN
+                counts = added(
+                    counts,
+                    TableCounts(
+                        read=rows,
+                        left_behind={reason: rows} if reason else {},
+                        noted={name: n for name, n in zip(odd, oddly, strict=True) if n},
+                    ),
                 )
-            )
-            odd: dict[str, int] = {}
-            if travelling := faults.pop("", 0):
-                tests = oddities(table, unknown=self._unknown, visits=visits, future_after=year)
-                (values,) = self._all(f"SELECT {', '.join(tests.values())} FROM {relation} WHERE {travels}")
-                odd = dict(zip(tests, values, strict=True))
-                if table == "person":
-                    # of several PERSON rows with one id, one travels
-                    faults[DUPLICATE_PERSON] = travelling - self._all("SELECT count(*) FROM known")[0][0]
-                    emitted = {**emitted, table: travelling - faults[DUPLICATE_PERSON]}
-                else:
-                    odd["repeated_id"] = self._all(repeated_sql(table, relation, travels))[0][0]
-            self._report.tables[table] = added(
-                self._report.tables[table],
-                TableCounts(
-                    read=travelling + sum(faults.values()) - faults.get(DUPLICATE_PERSON, 0),
-                    emitted=emitted[table],
-                    left_behind={k: v for k, v in faults.items() if v},
-                    noted={k: int(v) for k, v in odd.items() if v},
-                ),
-            )
+            left_behind = sum(counts.left_behind.values())
+            if table == "person" and (doubles := counts.read - counts.emitted - left_behind):
+                counts = added(counts, TableCounts(left_behind={DUPLICATE_PERSON: doubles}))
+            if table in self._stage.manifest.repeats and (again := self._all(repeated_sql(table, relation))[0][0]):
+                counts = added(counts, TableCounts(noted={"repeated_id": int(again)}))
+            self._report.tables[table] = added(self._report.tables[table], counts)
 
     def _count_rejected(self) -> None:
         for table, lines in self._stage.manifest.rejected.items():

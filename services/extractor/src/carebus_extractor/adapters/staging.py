@@ -40,6 +40,7 @@ class Manifest(BaseModel):
     rejected: dict[str, int] = Field(
         default_factory=dict, description="Lines that are no rows at all, by table."
     )
+    repeats: tuple[str, ...] = Field(default=(), description="Tables whose record ids repeat.")
     notes: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from carebus_contracts.omop.bundle import REFERENCE_CHUNK_KEYS, ConceptInUse
 from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
@@ -26,32 +26,37 @@ MAIN_CONCEPT = {
 """The column that says what a row is about; 0 in it means that the source could not say it in a concept."""
 
 
-def rows_sql(table: str, relation: str, where: str) -> str:
-    """Return (person_id, number of rows, ``[[...],[...]]``) of each person.
+def rows_sql(table: str, relation: str) -> str:
+    """Return (person_id, number of rows, ``[[...],[...]]``) of each person whose rows travel.
 
     Rows stand in the order of their record id and then of their text, so that the bytes are the same
-    whatever order the source has. Of two PERSON rows with one id the first travels.
+    whatever order the source has. Of several PERSON rows with one id the first travels.
     """
     spec = PERSON_TABLES[table]
     text = f"CAST(json_array({', '.join(spec.columns)}) AS VARCHAR)"
     if table == "person":
         return (
-            f"SELECT person_id, count(*), encode('[' || min({text}) || ']') "
-            f"FROM {relation} WHERE {where} GROUP BY 1"
+            f"SELECT person_id, 1, encode('[' || min({text}) || ']') FROM {relation} WHERE _travels GROUP BY 1"
         )
     order = "t" if spec.key == ("person_id",) else "k, t"
     return (
         f"SELECT person_id, count(*), encode('[' || string_agg(t, ',' ORDER BY {order}) || ']') FROM "
-        f"(SELECT person_id, {spec.key[0]} AS k, {text} AS t FROM {relation} WHERE {where}) GROUP BY 1"
+        f"(SELECT person_id, {spec.key[0]} AS k, {text} AS t FROM {relation} WHERE _travels) GROUP BY 1"
     )
 
 
-def concepts_sql(table: str, relation: str, where: str) -> str:
-    """Return the distinct (person_id, concept id) of one table."""
-    columns = ", ".join(PERSON_TABLES[table].concept_columns)
+def concepts_sql(relations: Mapping[str, str]) -> str:
+    """Return (person_id, concept ids ascending) of each person whose rows travel."""
+    parts = []
+    for table, relation in relations.items():
+        if columns := ", ".join(PERSON_TABLES[table].concept_columns):
+            parts.append(
+                f"SELECT person_id, unnest([{columns}]) AS c "
+                f"FROM (SELECT DISTINCT person_id, {columns} FROM {relation} WHERE _travels)"
+            )
     return (
-        f"SELECT DISTINCT person_id, c FROM (SELECT person_id, unnest([{columns}]) AS c "
-        f"FROM (SELECT DISTINCT person_id, {columns} FROM {relation} WHERE {where})) WHERE c IS NOT NULL"
+        f"SELECT person_id, list_sort(list(DISTINCT c)) FROM ({' UNION ALL '.join(parts)}) "
+        "WHERE c IS NOT NULL GROUP BY 1"
     )
 
 
@@ -74,38 +79,42 @@ def concept_texts_sql(relation: str, ids: Iterable[int]) -> str:
     )
 
 
-def oddities(table: str, *, unknown: Iterable[int], visits: str | None, future_after: int) -> dict[str, str]:
-    """Return SQL for the number of rows by what is odd about them.
+def oddities(table: str, *, unknown: Iterable[int], visits: str | None, born_until: int) -> dict[str, str]:
+    """Return, by what is odd about a row, SQL that says whether it is.
 
     Args:
         table: The table.
         unknown: Concept ids in use that CONCEPT does not hold.
-        visits: SQL of (person_id, visit_occurrence_id) of the visits there are; None when the source has none.
-        future_after: The last year in which somebody can be born.
+        visits: SQL of (person_id, visit_occurrence_id) of all visits; None when the source has none.
+        born_until: The last year in which somebody can be born.
     """
     spec = PERSON_TABLES[table]
-    found = {"unreadable_cell": "count(*) FILTER (_odd)"}
-    if ids := ", ".join(f"{i:d}" for i in sorted(unknown)):
-        anywhere = " OR ".join(f"{c} IN ({ids})" for c in spec.concept_columns)
-        if anywhere:
-            found["unknown_concept"] = f"count(*) FILTER ({anywhere})"
+    found = {"unreadable_cell": "_odd"}
+    if spec.concept_columns and (ids := ", ".join(f"{i:d}" for i in sorted(unknown))):
+        found["unknown_concept"] = " OR ".join(f"{c} IN ({ids})" for c in spec.concept_columns)
     if table in MAIN_CONCEPT:
-        found["unmapped_concept"] = f"count(*) FILTER ({MAIN_CONCEPT[table]} = 0)"
+        found["unmapped_concept"] = f"{MAIN_CONCEPT[table]} = 0"
     if table == "person":
-        found["future_birth"] = f"count(*) FILTER (year_of_birth > {future_after:d})"
+        found["future_birth"] = f"year_of_birth > {born_until:d}"
     if "visit_occurrence_id" in spec.columns and table != "visit_occurrence":
         there = f"(person_id, visit_occurrence_id) IN ({visits})" if visits else "false"
-        found["dangling_visit"] = f"count(*) FILTER (visit_occurrence_id IS NOT NULL AND NOT ({there}))"
+        found["dangling_visit"] = f"visit_occurrence_id IS NOT NULL AND NOT ({there})"
     return found
 
 
-def repeated_sql(table: str, relation: str, where: str) -> str:
+def counts_sql(relation: str, odd: Mapping[str, str]) -> str:
+    """Return (fault or NULL, travels, rows, rows of each oddity)."""
+    tests = "".join(f", count(*) FILTER (_travels AND ({test}))" for test in odd.values())
+    return f"SELECT _fault, _travels, count(*){tests} FROM {relation} GROUP BY ALL"
+
+
+def repeated_sql(table: str, relation: str) -> str:
     """Return the number of rows whose record id an earlier row of the same person has, too."""
     key = PERSON_TABLES[table].key[0]
     by = "person_id" if key == "person_id" else f"person_id, {key}"
     return (
         "SELECT coalesce(sum(n - 1), 0) FROM "
-        f"(SELECT count(*) AS n FROM {relation} WHERE {where} GROUP BY {by} HAVING count(*) > 1)"
+        f"(SELECT count(*) AS n FROM {relation} WHERE _travels GROUP BY {by} HAVING count(*) > 1)"
     )
 
 
