@@ -1,0 +1,141 @@
+"""What one target said about the messages of one attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from carebus_console.domain.ordinals import NOTHING, OrdinalSet
+from carebus_contracts.receipts import Receipt, Result
+
+STRONGEST_FIRST = tuple(Result)
+"""When a message is reported twice the stronger result stands, in whatever order they come."""
+WRITTEN = frozenset((Result.APPLIED, Result.UNCHANGED, Result.STALE, Result.REFUSED))
+"""Results of messages that a loader looked at: only these know what was not mapped."""
+EXPLAINED = frozenset((Result.REFUSED, Result.DEAD_LETTERED))
+
+
+@dataclass(slots=True)
+class Account:
+    """Disjoint sets of ordinals by result, and what came with them.
+
+    Entering the same receipts in any order, with any duplicates, ends in the same account.
+    """
+
+    settled: dict[Result, OrdinalSet] = field(default_factory=dict)
+    reasons: dict[str, OrdinalSet] = field(default_factory=dict)
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    tables: dict[str, int] = field(default_factory=dict)
+    not_mapped: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def enter(self, receipt: Receipt) -> bool:
+        """Enter a receipt; whether it said anything new.
+
+        Rows count with ordinals that it improves, so that a redelivery adds none. A receipt that
+        overlaps what is known gives its rows in proportion.
+        """
+        said = OrdinalSet.of(receipt.ordinals)
+        better = said - self._at_least(receipt.result)
+        looked_at = said - self._of(WRITTEN) if receipt.result in WRITTEN else NOTHING
+        explained = self._explain(receipt, said)
+        if not better:
+            return explained
+        for result in STRONGEST_FIRST:
+            if (held := self.settled.get(result)) and held & better:
+                self._settle(result, held - better)
+        self._settle(receipt.result, self.settled.get(receipt.result, NOTHING) | better)
+        self._add_rows(receipt, _Share(len(better), len(said)))
+        self._add_not_mapped(receipt, _Share(len(looked_at), len(said)))
+        return True
+
+    def covers(self, messages: int) -> bool:
+        """Whether each of ordinals 0 to ``messages - 1`` has a result."""
+        return not OrdinalSet.first(messages) - self._of(STRONGEST_FIRST)
+
+    def counts(self) -> dict[Result, int]:
+        """Messages by result, strongest first; results without any are left out."""
+        return {r: len(self.settled[r]) for r in STRONGEST_FIRST if r in self.settled}
+
+    def reason_counts(self) -> dict[str, int]:
+        """Refused and dead-lettered messages by reason, each once; those since redriven are gone."""
+        rest = self._of(EXPLAINED)
+        counts = {}
+        for reason in sorted(self.reasons):
+            if count := len(self.reasons[reason] & rest):
+                counts[reason] = count
+                rest -= self.reasons[reason]
+        return counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON would hold it; what is empty is left out."""
+        whole = {
+            "settled": {result.value: found.to_text() for result, found in self.settled.items()},
+            "reasons": {reason: found.to_text() for reason, found in self.reasons.items()},
+            "rows": [self.inserted, self.updated, self.deleted],
+            "tables": self.tables,
+            "not_mapped": self.not_mapped,
+        }
+        return {name: value for name, value in whole.items() if value and value != [0, 0, 0]}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Account:
+        """Read what ``to_dict`` gave."""
+        inserted, updated, deleted = raw.get("rows", (0, 0, 0))
+        return cls(
+            {Result(name): OrdinalSet.from_text(text) for name, text in raw.get("settled", {}).items()},
+            {reason: OrdinalSet.from_text(text) for reason, text in raw.get("reasons", {}).items()},
+            inserted,
+            updated,
+            deleted,
+            raw.get("tables", {}),
+            raw.get("not_mapped", {}),
+        )
+
+    def _of(self, results: frozenset[Result] | tuple[Result, ...]) -> OrdinalSet:
+        found = NOTHING
+        for result in results:
+            found |= self.settled.get(result, NOTHING)
+        return found
+
+    def _at_least(self, result: Result) -> OrdinalSet:
+        return self._of(STRONGEST_FIRST[: STRONGEST_FIRST.index(result) + 1])
+
+    def _settle(self, result: Result, ordinals: OrdinalSet) -> None:
+        if ordinals:
+            self.settled[result] = ordinals
+        else:
+            self.settled.pop(result, None)
+
+    def _explain(self, receipt: Receipt, said: OrdinalSet) -> bool:
+        if receipt.result not in EXPLAINED or not receipt.reason:
+            return False
+        known = self.reasons.get(receipt.reason, NOTHING)
+        self.reasons[receipt.reason] = known | said
+        return bool(said - known)
+
+    def _add_rows(self, receipt: Receipt, share: _Share) -> None:
+        self.inserted += share.of(receipt.metrics.inserted)
+        self.updated += share.of(receipt.metrics.updated)
+        self.deleted += share.of(receipt.metrics.deleted)
+        _add(self.tables, receipt.tables, share)
+
+    def _add_not_mapped(self, receipt: Receipt, share: _Share) -> None:
+        for table, reasons in receipt.not_mapped.items() if share.part else ():
+            _add(self.not_mapped.setdefault(table, {}), reasons, share)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    part: int
+    whole: int
+
+    def of(self, count: int) -> int:
+        return count if self.part == self.whole else round(count * self.part / self.whole)
+
+
+def _add(into: dict[str, int], more: Mapping[str, int], share: _Share) -> None:
+    for name, count in more.items():
+        into[name] = into.get(name, 0) + share.of(count)

@@ -1,0 +1,75 @@
+"""All ledgers of the console, by job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from carebus_console.domain.ledger import JobLedger
+from carebus_contracts.jobs import Accepted, JobEvent, JobState
+from carebus_contracts.receipts import Receipt
+
+
+class Book:
+    """Enters each message in the ledger of its job, and knows which ledgers changed."""
+
+    def __init__(self) -> None:
+        self._ledgers: dict[str, JobLedger] = {}
+        self.changed: set[str] = set()
+        """Jobs whose ledgers changed; the one who stores them takes them out."""
+        self.ended = False
+        """Whether a job ended since this was last looked at."""
+
+    def enter(self, message: JobEvent | Receipt, at_ms: int) -> None:
+        """Enter an event or a receipt.
+
+        Raises:
+            InvalidMessage: It cannot be entered.
+        """
+        ledger = self._ledgers.get(message.job_id) or JobLedger(message.job_id)
+        went_on = not ledger.finished_ms
+        if isinstance(message, Receipt):
+            changed = ledger.apply_receipt(message, at_ms)
+        else:
+            changed = ledger.apply(message, at_ms)
+        if changed:
+            self._ledgers[message.job_id] = ledger
+            self.changed.add(message.job_id)
+            self.ended = self.ended or (went_on and bool(ledger.finished_ms))
+
+    def restore(self, job_id: str, parts: Mapping[str, bytes]) -> None:
+        """Take a ledger from its snapshot.
+
+        Raises:
+            InvalidMessage: It is none.
+        """
+        self._ledgers[job_id] = JobLedger.restore(job_id, parts)
+
+    def forget(self, job_id: str) -> None:
+        """Drop a ledger."""
+        self._ledgers.pop(job_id, None)
+        self.changed.discard(job_id)
+
+    def get(self, job_id: str) -> JobLedger | None:
+        """Return the ledger of a job."""
+        return self._ledgers.get(job_id)
+
+    def accepted(self, job_id: str) -> Accepted | None:
+        """How a job was accepted; None when it was not."""
+        ledger = self._ledgers.get(job_id)
+        return ledger.accepted if ledger else None
+
+    def state(self, job_id: str) -> JobState | None:
+        """Return the state of a job."""
+        ledger = self._ledgers.get(job_id)
+        return ledger.state if ledger else None
+
+    def states(self) -> Iterator[JobState]:
+        """Yield the states of all jobs, newest first."""
+        newest = sorted(self._ledgers.values(), key=lambda found: found.created_ms, reverse=True)
+        return (ledger.state for ledger in newest)
+
+    def __iter__(self) -> Iterator[JobLedger]:
+        return iter(list(self._ledgers.values()))
+
+    def __len__(self) -> int:
+        return len(self._ledgers)
