@@ -90,3 +90,15 @@ def test_a_full_disk_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     """The folder need not exist."""
     with pytest.raises(StackError, match="GB free and the stack needs"):
         require_disk(tmp_path / "not/there", min_free_bytes=1 << 60)
+
+
+def test_folders_of_others_are_neither_used_nor_wiped(tmp_path: Path) -> None:
+    """A folder that happens to hold `kafka/` is no stack: `up` refuses it, `down --wipe` leaves it."""
+    (tmp_path / "kafka").mkdir()
+    (tmp_path / "kafka" / "notes.txt").touch()
+
+    with pytest.raises(StackError, match="no stack was started"):
+        LocalStack(tmp_path).up()
+    LocalStack(tmp_path).down(wipe=True)
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["kafka", "notes.txt"]

@@ -68,7 +68,8 @@ def parse_lock(text: str) -> list[LockedJar]:
 
 def jar_folder(name: str, jars: Sequence[LockedJar], *, tell: Callable[[str], None]) -> Path:
     """Return a folder holding exactly these jars, fetching them when it is not there yet."""
-    digest = hashlib.sha256("\n".join(f"{j.coordinate} {j.sha256}" for j in jars).encode())
+    content = sorted(f"{jar.coordinate} {jar.sha256}" for jar in jars)
+    digest = hashlib.sha256("\n".join(content).encode())
 
     def fill(folder: Path) -> None:
         tell(f"{name}: fetching {len(jars)} jars into {folder.parent}")

@@ -79,6 +79,7 @@ class LocalStack:
         """
         require_supported_platform()
         require_disk(self.directory)
+        self._require_no_strange_data()
         self.folder.prepare()
         with locked(self.folder.lock):
             self._require_same_ports()
@@ -89,9 +90,8 @@ class LocalStack:
 
     def down(self, *, wipe: bool = False) -> None:
         """Stop the servers; with `wipe` also remove their data, passwords and logs."""
-        if not self.directory.exists():
+        if not self.folder.remembered().known:
             return
-        self.folder.run.mkdir(exist_ok=True)
         with locked(self.folder.lock):
             self._each(self.names, lambda name: lifecycle.stop(self._all[name]))
             if wipe:
@@ -167,6 +167,17 @@ class LocalStack:
                 f"{', '.join(running)} of {self.directory} run with another port offset "
                 f"({self.folder.remembered().port_offset}); stop them with `carebus stack down --dir "
                 f"{self.directory}` first, or leave --port-offset out."
+            )
+
+    def _require_no_strange_data(self) -> None:
+        """Refuse data that no `up` in this folder made, or whose passwords were removed with it."""
+        if self.folder.remembered().known:
+            return
+        strange = [str(server.data) for server in self._all.values() if server.data.exists()]
+        if strange:
+            raise StackError(
+                f"{', '.join(strange)} would be this stack's data, but no stack was started in "
+                f"{self.directory}; choose another --dir, or remove what is left of an earlier one."
             )
 
     def _wipe(self) -> None:
