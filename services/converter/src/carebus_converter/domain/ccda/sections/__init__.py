@@ -1,0 +1,1 @@
+"""The document's sections, one module each: rows in, XML out."""

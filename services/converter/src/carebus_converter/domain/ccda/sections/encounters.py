@@ -1,0 +1,77 @@
+"""Encounters: visits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from carebus_contracts.omop.bundle import ConceptInUse
+from carebus_contracts.omop.visit_occurrence import VisitOccurrence
+from carebus_converter.domain.ccda.chart import Chart
+from carebus_converter.domain.ccda.codes import ACT_CODE, Coded, code_attributes, fixed, label_of, template
+from carebus_converter.domain.ccda.sections.frame import frame
+from carebus_converter.domain.ccda.times import interval, stamp
+
+_FRAME = frame(
+    "2.22.1",
+    "2.22",
+    version="2015-08-01",
+    code="46240-8",
+    name="History of Hospitalizations+Outpatient visits Narrative",
+    title="Encounters",
+    columns=("Encounter", "Start", "End"),
+    required=False,
+)
+_START = '<entry typeCode="DRIV"><encounter classCode="ENC" moodCode="EVN">' + template("4.49", "2015-08-01")
+
+_KINDS = {
+    9201: ("IMP", "inpatient encounter"),
+    9202: ("AMB", "ambulatory"),
+    9203: ("EMER", "emergency"),
+    262: ("EMER", "emergency"),
+    581476: ("HH", "home health"),
+    5083: ("VR", "virtual"),
+}
+"""OMOP visit concept to HL7 ActEncounterCode. 262 is an emergency visit that ends in admission."""
+
+
+def encounters(rows: Sequence[tuple[str, VisitOccurrence]], chart: Chart) -> str:
+    """Build the Encounters section, newest first; "" without rows.
+
+    A visit without a concept is still an encounter, of unknown kind.
+
+    Source:
+        C-CDA R2.1 Encounters Section (entries required), template 2.16.840.1.113883.10.20.22.2.22.1.
+    """
+    concepts, offset = chart.concepts, chart.offset
+    identity = chart.id_start("visit_occurrence")
+    narrative: list[str] = []
+    entries: list[str] = []
+    for ext, row in rows:
+        code, label = _kind(concepts[row.visit_concept_id], concepts[row.visit_source_concept_id])
+        low, start = stamp(row.visit_start_date, row.visit_start_datetime, offset)
+        high, end = stamp(row.visit_end_date, row.visit_end_datetime, offset)
+        narrative.append(f'<tr ID="visit-{ext}"><td>{label}</td><td>{start}</td><td>{end}</td></tr>')
+        entries.append(
+            f'{_START}{identity}{ext}"/>{code}<text><reference value="#visit-{ext}"/></text>'
+            f"<effectiveTime>{interval(low, high)}</effectiveTime></encounter></entry>"
+        )
+    return _FRAME.filled(narrative, entries)
+
+
+@lru_cache(maxsize=4096)
+def _kind(concept: ConceptInUse | None, source: ConceptInUse | None) -> Coded:
+    """Return the encounter's code: the source's own if HL7 knows it, else only the kind of visit.
+
+    The source value of a visit is a key of the source's, not a name, so nobody is shown it.
+    """
+    kind = _KINDS.get(concept.concept_id) if concept else None
+    label = kind[1].capitalize() if kind else "Encounter"
+    if concept and concept.concept_name:
+        label = label_of(concept, None, None)
+    translation = fixed("translation", kind[0], ACT_CODE, kind[1]) if kind else ""
+    fit = next((c for c in (source, concept) if c and code_attributes(c)), None)
+    if fit:
+        return Coded(f"<code {code_attributes(fit)}>{translation}</code>", label)
+    original = f"<originalText>{label}</originalText>"
+    return Coded(f'<code nullFlavor="UNK">{original}{translation}</code>', label)
