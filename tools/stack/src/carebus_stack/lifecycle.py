@@ -28,6 +28,7 @@ def start(server: Server, *, cancelled: threading.Event) -> bool:
     """
     running = find(server)
     if running is not None and _answers_before_it_ends(server, running, cancelled):
+        server.started()  # again, for a start that was interrupted before it
         return False
     crashed = server.around.folder.pid_file(server.name).exists()
     require_free(server.name, server.ports, patience_s=ENDING_S if crashed else 0)
