@@ -1,0 +1,138 @@
+"""The ledger: what is held of each subject, locked and changed in the transaction of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from carebus_contracts.versions import Version
+from carebus_loader.adapters.postgres import sql
+from carebus_loader.adapters.postgres.locks import advisory_key
+from carebus_loader.domain.guard import Held, pack, unpack
+from carebus_loader.domain.warehouse.judging import Standing
+
+Subject = tuple[str, str]
+"""Source and subject."""
+
+
+class Overtaken(Exception):
+    """Another owner met these subjects first, in the same moment: begin the transaction again."""
+
+
+class Entry(NamedTuple):
+    """A row of the ledger."""
+
+    held: Mapping[str, Held]
+    last_job: str
+
+    def standing(self) -> dict[str, Standing]:
+        """Return what is held by table."""
+        return {table: Standing(held, self.last_job) for table, held in self.held.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger as one transaction sees it."""
+
+    connection: Any
+    schema: str
+
+    async def hold_sources(self, sources: Collection[str], retiring: Collection[str]) -> None:
+        """Keep retirements of these sources apart from all else that happens to them, until commit."""
+        for source in sorted(sources):
+            shared = "" if source in retiring else "_shared"
+            await self.connection.execute(
+                f"SELECT pg_advisory_xact_lock{shared}($1)", advisory_key(self.schema, source)
+            )
+
+    async def floors(self, sources: Collection[str]) -> dict[tuple[str, str], Version]:
+        """Read the floors of these sources."""
+        rows = await self.connection.fetch(
+            f"SELECT source, what, v, ord FROM {self._name(sql.FLOORS)} WHERE source = ANY($1::varchar[])",
+            list(sources),
+        )
+        return {(row[0], row[1]): Version(row[2], row[3]) for row in rows}
+
+    async def raise_floor(self, source: str, what: str, version: Version) -> None:
+        """Note a floor; the source is held by us alone."""
+        await self.connection.execute(
+            f"INSERT INTO {self._name(sql.FLOORS)} (source, what, v, ord) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (source, what) DO UPDATE SET v = excluded.v, ord = excluded.ord",
+            source,
+            what,
+            *version,
+        )
+
+    async def read(self, subjects: Iterable[Subject], *, lock: bool) -> dict[Subject, Entry]:
+        """Read the entries of those subjects that have one; with ``lock`` in key order and until commit."""
+        sources, names = _columns(subjects)
+        rows = await self.connection.fetch(
+            f"SELECT l.source, l.subject, l.held, l.last_job FROM {self._name(sql.LEDGER)} l "
+            "JOIN unnest($1::varchar[], $2::varchar[]) AS w(source, subject) "
+            "ON l.source = w.source AND l.subject = w.subject "
+            "ORDER BY l.source, l.subject" + (" FOR UPDATE OF l" if lock else ""),
+            sources,
+            names,
+        )
+        return {(row[0], row[1]): Entry(unpack(row[2]), row[3]) for row in rows}
+
+    async def of_source(self, source: str, last_job: str) -> list[tuple[str, Entry]]:
+        """Lock and read all entries of a source, or those that one job wrote last."""
+        rows = await self.connection.fetch(
+            f"SELECT subject, held, last_job FROM {self._name(sql.LEDGER)} "
+            "WHERE source = $1 AND ($2 = '' OR last_job = $2) ORDER BY subject FOR UPDATE",
+            source,
+            last_job,
+        )
+        return [(row[0], Entry(unpack(row[1]), row[2])) for row in rows]
+
+    async def insert(self, entries: Mapping[Subject, Entry]) -> None:
+        """Write first entries, in key order.
+
+        Raises:
+            Overtaken: A subject got its first entry since we read.
+        """
+        if not entries:
+            return
+        done = await self.connection.execute(
+            f"INSERT INTO {self._name(sql.LEDGER)} (source, subject, held, tombstone, last_job) "
+            "SELECT * FROM unnest($1::varchar[], $2::varchar[], $3::text[], $4::boolean[], $5::varchar[]) "
+            "ON CONFLICT DO NOTHING",
+            *_rows(entries),
+        )
+        if int(done.rpartition(" ")[2]) != len(entries):
+            raise Overtaken
+
+    async def update(self, entries: Mapping[Subject, Entry]) -> None:
+        """Replace entries that we hold locked."""
+        if not entries:
+            return
+        await self.connection.execute(
+            f"UPDATE {self._name(sql.LEDGER)} l SET held = n.held, tombstone = n.tombstone, "
+            "last_job = n.last_job, updated_at = now() "
+            "FROM unnest($1::varchar[], $2::varchar[], $3::text[], $4::boolean[], $5::varchar[]) "
+            "AS n(source, subject, held, tombstone, last_job) "
+            "WHERE l.source = n.source AND l.subject = n.subject",
+            *_rows(entries),
+        )
+
+    def _name(self, table: str) -> str:
+        return f"{sql.quoted(self.schema)}.{sql.quoted(table)}"
+
+
+def _columns(subjects: Iterable[Subject]) -> tuple[list[str], list[str]]:
+    wanted = sorted(subjects)
+    return [source for source, _ in wanted], [subject for _, subject in wanted]
+
+
+def _rows(entries: Mapping[Subject, Entry]) -> Sequence[list[Any]]:
+    keys = sorted(entries)
+    found = [entries[key] for key in keys]
+    return (
+        [source for source, _ in keys],
+        [subject for _, subject in keys],
+        [pack(entry.held).decode() for entry in found],
+        [not any(held.hash for held in entry.held.values()) for entry in found],
+        [entry.last_job for entry in found],
+    )

@@ -1,0 +1,133 @@
+"""One batch of plans in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from carebus_contracts.plans import ALL_SUBJECTS
+from carebus_contracts.receipts import Result
+from carebus_contracts.versions import UNKNOWN_HASH, Version
+from carebus_loader.adapters.postgres.ledger import Entry, Ledger, Subject
+from carebus_loader.adapters.postgres.rows import Changes, apply
+from carebus_loader.adapters.postgres.settings import PostgresSettings
+from carebus_loader.domain.guard import Held, Verdict
+from carebus_loader.domain.warehouse.judging import (
+    Judgement,
+    floor_name,
+    judge,
+    retirement,
+)
+from carebus_loader.domain.warehouse.scopes import Scope, scope_of
+from carebus_loader.domain.warehouse.tables import TABLES, table_of
+from carebus_loader.domain.warehouse.tallies import Tally
+from carebus_loader.ports import Delivery, Written
+
+_RETIRED_AT_ONCE = 2_000
+"""Subjects whose rows one statement deletes: bounds arrays and plans, not the transaction."""
+
+
+async def load(connection: Any, settings: PostgresSettings, batch: Sequence[Delivery]) -> list[Written]:
+    """Write a batch inside the transaction that is open; retirements come first, whatever their place.
+
+    Raises:
+        Overtaken: Begin the transaction again.
+    """
+    ledger = Ledger(connection, settings.omop_schema)
+    retiring = [d for d in batch if d.plan.subject == ALL_SUBJECTS]
+    sources = {d.plan.source for d in batch}
+    await ledger.hold_sources(sources, {d.plan.source for d in retiring})
+    floors = await ledger.floors(sources)
+    done: dict[int, Written] = {}
+    for delivery in retiring:
+        done[id(delivery)] = await _retire(ledger, settings, delivery, floors)
+    plans = [(d, scope_of(d.plan)) for d in batch if d.plan.subject != ALL_SUBJECTS]
+    entries = await ledger.read([(s.source, s.subject) for _, s in plans], lock=True) if plans else {}
+    changes = Changes()
+    fresh: dict[Subject, Entry] = {}
+    known: dict[Subject, Entry] = {}
+    tallies: list[tuple[Delivery, Judgement, Tally]] = []
+    for delivery, scope in plans:
+        entry = entries.get((scope.source, scope.subject))
+        judgement = judge(delivery, entry.standing() if entry else {}, floors)
+        tally = Tally()
+        tallies.append((delivery, judgement, tally))
+        held = entry.held if entry else {}
+        _collect(changes, delivery, scope, judgement=judgement, held=held, tally=tally)
+        if judgement.tables(Verdict.WRITE, Verdict.RAISE):
+            (known if entry else fresh)[scope.source, scope.subject] = _noted(entry, judgement, delivery)
+    await ledger.insert(fresh)
+    await apply(connection, settings, changes)
+    await ledger.update(known)
+    done |= {id(d): tally.written(judgement.result) for d, judgement, tally in tallies}
+    return [done[id(delivery)] for delivery in batch]
+
+
+def _collect(
+    changes: Changes,
+    delivery: Delivery,
+    scope: Scope,
+    *,
+    judgement: Judgement,
+    held: Mapping[str, Held],
+    tally: Tally,
+) -> None:
+    for write in delivery.plan.writes:
+        table = table_of(write)
+        if judgement.verdicts[table.name] is not Verdict.WRITE:
+            continue
+        rows = write if judgement.statements[table.name].hash else None
+        holds = table.name in held and held[table.name].hash != UNKNOWN_HASH
+        changes.write(table, scope, rows, holds=holds, tally=tally)
+
+
+def _noted(entry: Entry | None, judgement: Judgement, delivery: Delivery) -> Entry:
+    changed = judgement.tables(Verdict.WRITE, Verdict.RAISE)
+    held = dict(entry.held) if entry else {}
+    return Entry(held | {table: judgement.statements[table] for table in changed}, delivery.job_id)
+
+
+async def _retire(
+    ledger: Ledger,
+    settings: PostgresSettings,
+    delivery: Delivery,
+    floors: dict[tuple[str, str], Version],
+) -> Written:
+    """Empty what is older than the plan, and leave a floor for what comes later though it is older."""
+    plan, version = delivery.plan, delivery.version
+    result = retirement(plan, version, floors)
+    if result is not Result.APPLIED:
+        return Written(result)
+    tally = Tally()
+    entries = await ledger.of_source(plan.source, plan.of_job)
+    for start in range(0, len(entries), _RETIRED_AT_ONCE):
+        await _empty(ledger, settings, delivery, entries[start : start + _RETIRED_AT_ONCE], tally)
+    floors[plan.source, floor_name(plan.of_job)] = version
+    await ledger.raise_floor(plan.source, floor_name(plan.of_job), version)
+    return tally.written(result)
+
+
+async def _empty(
+    ledger: Ledger,
+    settings: PostgresSettings,
+    delivery: Delivery,
+    entries: Sequence[tuple[str, Entry]],
+    tally: Tally,
+) -> None:
+    plan, version = delivery.plan, delivery.version
+    changes = Changes()
+    emptied: dict[Subject, Entry] = {}
+    for subject, entry in entries:
+        # A job's persons are gone as of what it said; then another job's older plan is still older.
+        gone = {
+            table: Held(held.version if plan.of_job else version, UNKNOWN_HASH)
+            for table, held in entry.held.items()
+            if (held.version <= version if plan.of_job else held.version < version)
+        }
+        scope = Scope(plan.source, subject, int(subject.rpartition("/")[2]))
+        for table in gone:
+            if entry.held[table].hash != UNKNOWN_HASH and table in TABLES:
+                changes.write(TABLES[table], scope, None, holds=True, tally=tally)
+        emptied[plan.source, subject] = Entry({**entry.held, **gone}, entry.last_job)
+    await apply(ledger.connection, settings, changes)
+    await ledger.update(emptied)

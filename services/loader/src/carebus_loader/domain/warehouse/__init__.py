@@ -1,0 +1,1 @@
+"""What Postgres and ClickHouse have in common: tables, scopes, judgements and row text. Pure."""

@@ -1,0 +1,92 @@
+"""What a plan does to each table of its subject, with floors of retired sources and jobs.
+
+A floor is left behind when a whole source, or all that one job wrote last, is retired. Under a
+source's floor every older plan is stale. What a retired job said or says up to its floor counts as
+"no rows" at the version at which it was said. So plans and retirements may come in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from carebus_contracts.plans import ReadPlan
+from carebus_contracts.receipts import Result
+from carebus_contracts.versions import UNKNOWN_HASH, Version
+from carebus_loader.domain.guard import Held, Verdict, decide, result_of
+from carebus_loader.ports import Delivery
+
+WHOLE_SOURCE = "*"
+
+
+class Standing(NamedTuple):
+    """What a target holds of one table of a subject, and the job that said so last."""
+
+    held: Held
+    job_id: str
+
+
+Floors = Mapping[tuple[str, str], Version]
+"""By source, and ``WHOLE_SOURCE`` or ``job/<job_id>``."""
+
+
+def floor_name(job_id: str) -> str:
+    """Name the floor of one job, or with no job of the whole source."""
+    return f"job/{job_id}" if job_id else WHOLE_SOURCE
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is to be done for one delivery."""
+
+    verdicts: Mapping[str, Verdict]
+    statements: Mapping[str, Held]
+    """Per table the version and hash to note; the hash is empty where the table is to hold no rows."""
+    silenced: bool
+    """The delivery's job was retired: its rows count for nothing."""
+
+    @property
+    def result(self) -> Result:
+        """What became of the delivery."""
+        return Result.STALE if self.silenced else result_of(self.verdicts.values())
+
+    def tables(self, *wanted: Verdict) -> list[str]:
+        """Return the tables with one of these verdicts."""
+        return [table for table, verdict in self.verdicts.items() if verdict in wanted]
+
+
+def judge(delivery: Delivery, standing: Mapping[str, Standing], floors: Floors) -> Judgement:
+    """Compare a plan with what is held of its subject."""
+    source, version = delivery.plan.source, delivery.version
+    own = floors.get((source, floor_name(delivery.job_id))) if delivery.job_id else None
+    silenced = own is not None and version <= own
+    verdicts: dict[str, Verdict] = {}
+    statements: dict[str, Held] = {}
+    for write in delivery.plan.writes:
+        content = UNKNOWN_HASH if silenced or write.kind == "tombstone" else write.hash
+        held = in_force(source, standing.get(write.table), floors)
+        verdicts[write.table] = decide(held, version, content)
+        statements[write.table] = Held(version, content)
+    return Judgement(verdicts, statements, silenced)
+
+
+def in_force(source: str, standing: Standing | None, floors: Floors) -> Held | None:
+    """Return what holds of a table once floors are taken into account."""
+    held = standing.held if standing else None
+    if standing and standing.job_id:
+        of_job = floors.get((source, floor_name(standing.job_id)))
+        if of_job is not None and standing.held.version <= of_job:
+            held = Held(standing.held.version, UNKNOWN_HASH)
+    of_source = floors.get((source, WHOLE_SOURCE))
+    if of_source is not None and (held is None or held.version < of_source):
+        held = Held(of_source, UNKNOWN_HASH)
+    return held
+
+
+def retirement(plan: ReadPlan, version: Version, floors: Floors) -> Result:
+    """Decide whether a plan with subject ``*`` raises its floor."""
+    floor = floors.get((plan.source, floor_name(plan.of_job)))
+    if floor is None or version > floor:
+        return Result.APPLIED
+    return Result.UNCHANGED if version == floor else Result.STALE
