@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -23,6 +25,7 @@ from carebus_extractor.domain.columns import (
     shortened,
 )
 from carebus_extractor.domain.staging_sql import (
+    MALFORMED,
     RawPart,
     cost_select,
     numbered_select,
@@ -127,7 +130,7 @@ def build_stage(connection: duckdb.DuckDBPyConnection, source: RawSource, folder
         cdm_version=version,
         persons=builder.rows("_weights"),
         tables={table: builder.rows(table) for table in ALL_TABLES if table in source.tables},
-        rejected=builder.rejected,
+        left_behind={table: {MALFORMED: lines} for table, lines in builder.rejected.items()},
         repeats=tuple(builder.repeats),
         notes=tuple(notes + version_note),
     )
@@ -144,10 +147,10 @@ class _Builder:
 
     def stage(self, table: str, raw: RawTable) -> None:
         """Write one table."""
-        select = staged_select(table, raw.parts)
-        if table == NUMBERED_BY_US:
-            select = numbered_select(f"({select})")
         with reading(raw.name):
+            select = self._gathered(table, raw)
+            if table == NUMBERED_BY_US:
+                select = numbered_select(f"({select})")
             self._write(table, f"SELECT * FROM ({select}) ORDER BY {staged_order(table)}")
             self._note_rejected(table)
         self._note_repeated(table, raw.name)
@@ -155,13 +158,14 @@ class _Builder:
     def stage_cost(self, raw: RawTable) -> None:
         """Write COST, each row with the person of its event."""
         with reading(raw.name):
-            self._write("_cost", staged_select("cost", raw.parts))
+            self._write("_cost", self._gathered("cost", raw))
             self._note_rejected("cost")
         events = {t: self._done[t] for t in PERSON_TABLES if t in self._done and t != "cost"}
         select = cost_select(self._done.pop("_cost"), events)
         self._write("cost", f"SELECT * FROM ({select}) ORDER BY {staged_order('cost')}")
         self._note_repeated("cost", raw.name)
         (self._folder / "_cost.parquet").unlink()
+        shutil.rmtree(self._folder / "parts-cost", ignore_errors=True)
 
     def weigh(self) -> None:
         """Write the weight of each person."""
@@ -174,7 +178,7 @@ class _Builder:
 
     def version(self, source: RawSource) -> tuple[str, list[str]]:
         """Return the CDM version, and what to note about it."""
-        said = None
+        said: str | None = None
         if "cdm_source" in self._done:
             said = self._one(f"SELECT max(cdm_version) FROM {self._done['cdm_source']}")
         columns = frozenset(
@@ -190,11 +194,23 @@ class _Builder:
             return version, [f"cdm_source says version {said[:20]!r}; read as {version}"]
         return version, []
 
+    def _gathered(self, table: str, raw: RawTable) -> str:
+        """Return the SELECT of a table's rows; many parts are cast one after the other, for each takes memory."""
+        if len(raw.parts) == 1:
+            return staged_select(table, raw.parts)
+        folder = self._folder / f"parts-{table}"
+        folder.mkdir()
+        for number, part in enumerate(raw.parts):
+            path = quoted(folder / f"{number}.parquet")
+            self._connection.execute(f"COPY ({staged_select(table, [part])}) TO {path} (FORMAT parquet)")
+        return f"SELECT * FROM read_parquet({quoted(folder / '*.parquet')})"
+
     def _write(self, name: str, select: str) -> None:
         path = str(self._folder / f"{name}.parquet").replace("'", "''")
         self._connection.execute(
             f"COPY ({select}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
         )
+        shutil.rmtree(self._folder / f"parts-{name}", ignore_errors=True)
         self._done[name] = relation_of(self._folder, name)
 
     def _note_rejected(self, table: str) -> None:
@@ -217,7 +233,7 @@ class _Builder:
             self.repeats.append(table)
             self.notes.append(f"{name}: {key} repeats, {rows:,} rows have {ids:,} ids; all rows travel")
 
-    def _one(self, sql: str) -> object:
+    def _one(self, sql: str) -> Any:
         row = self._connection.execute(sql).fetchone()
         return row[0] if row else None
 
@@ -237,6 +253,8 @@ def reading(name: str) -> Iterator[None]:
             f"{name} needs more memory or disk than the stage has; "
             "raise CAREBUS_EXTRACTOR_ENGINE_MEMORY_MB or give CAREBUS_EXTRACTOR_STAGE_DIR more room"
         ) from None
+    except (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException):
+        raise  # our SQL is at fault and not the file
     except duckdb.Error as error:
         if "No space left" in str(error):
             raise SourceUnavailable("the disk of the stage is full", system="disk of the stage") from None

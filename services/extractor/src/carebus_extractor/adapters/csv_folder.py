@@ -28,7 +28,7 @@ from carebus_extractor.settings import ExtractorSettings
 
 BLOCK_BYTES = 1024 * 1024
 SAMPLE_BYTES = 256 * 1024
-LONGEST_LINE_BYTES = 32 * 1024 * 1024
+LONGEST_LINE_BYTES = 16 * 1024 * 1024
 """Longer lines are counted as malformed; the engine's buffer is as large as the longest line."""
 
 

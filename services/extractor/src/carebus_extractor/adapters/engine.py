@@ -33,6 +33,7 @@ def engine(settings: ExtractorSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     )
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("CREATE SCHEMA staged")
         yield connection
     finally:
         connection.close()

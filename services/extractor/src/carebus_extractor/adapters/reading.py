@@ -23,7 +23,7 @@ from carebus_extractor.domain.bundle_sql import (
 )
 from carebus_extractor.domain.selection import among, in_range, in_sample
 from carebus_extractor.domain.slicing import SliceRange, Weight, cut
-from carebus_extractor.domain.staging_sql import DUPLICATE_PERSON, MALFORMED, ORPHAN
+from carebus_extractor.domain.staging_sql import DUPLICATE_PERSON, ORPHAN
 from carebus_extractor.ports import BundleMessage, SliceReport
 
 CHUNK_PERSONS = 1_000
@@ -54,7 +54,9 @@ class SliceReader:
         for table in self._tables:
             self._report.tables[table] = TableCounts()
         if self._work.after is None and not self._work.ids:
-            self._count_rejected()
+            for table, reasons in self._stage.manifest.left_behind.items():
+                if table in self._tables:
+                    self._report.tables[table] = TableCounts(read=sum(reasons.values()), left_behind=reasons)
         for chunk in list(self._chunks()):
             yield from self._chunk(chunk)
 
@@ -161,11 +163,6 @@ class SliceReader:
             if table in self._stage.manifest.repeats and (again := self._all(repeated_sql(table, relation))[0][0]):
                 counts = added(counts, TableCounts(noted={"repeated_id": int(again)}))
             self._report.tables[table] = added(self._report.tables[table], counts)
-
-    def _count_rejected(self) -> None:
-        for table, lines in self._stage.manifest.rejected.items():
-            if table in self._tables and lines:
-                self._report.tables[table] = TableCounts(read=lines, left_behind={MALFORMED: lines})
 
     def _all(self, sql: str) -> list[Any]:
         return self._connection.execute(sql).fetchall()

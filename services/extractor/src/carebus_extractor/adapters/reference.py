@@ -38,12 +38,28 @@ class ReferenceReader:
     """Reads the reference rows of one job. Draw its messages to the end, then the report is complete."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, stage: Stage, work: WorkSlice, report: SliceReport
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        stage: Stage,
+        work: WorkSlice,
+        report: SliceReport,
+        *,
+        concepts_in_use: str = "",
     ) -> None:
+        """Take what is needed.
+
+        Args:
+            connection: The engine.
+            stage: The source.
+            work: The slice.
+            report: Is filled while messages are drawn.
+            concepts_in_use: SQL of the ids, where the stage does not hold the persons to find them in.
+        """
         self._connection = connection
         self._stage = stage
         self._work = work
         self._report = report
+        self._concepts_in_use = concepts_in_use
 
     def messages(self) -> Iterator[BundleMessage]:
         """Yield the chunks, table by table."""
@@ -52,8 +68,8 @@ class ReferenceReader:
             if table not in self._stage.relations or table in job.leave_out:
                 continue
             if table == "concept" and not job.vocabulary:
-                self._find_concepts_in_use()
-                yield from self._table(table, "concept_id IN (FROM concepts_in_use)")
+                in_use = self._concepts_in_use or self._find_concepts_in_use()
+                yield from self._table(table, f"concept_id IN ({in_use})")
             elif job.vocabulary or table in ALWAYS:
                 yield from self._table(table, "true")
 
@@ -63,7 +79,7 @@ class ReferenceReader:
             "SELECT count(*) FILTER (_fault IS NOT NULL), count(*) FILTER (_fault IS NULL AND _odd) "
             f"FROM {relation} WHERE _fault IS NOT NULL OR ({wanted})"
         )
-        behind = faulty + self._stage.manifest.rejected.get(table, 0)
+        behind = faulty + sum(self._stage.manifest.left_behind.get(table, {}).values())
         where = f"_fault IS NULL AND {wanted}"
         sent = 0
         for batch in _batches(self._all(reference_weights_sql(table, relation, where))):
@@ -94,7 +110,7 @@ class ReferenceReader:
         )
         return BundleMessage(f"{source}/{table}/{chunk}".encode(), value, REFERENCE_CONTRACT, person=False)
 
-    def _find_concepts_in_use(self) -> None:
+    def _find_concepts_in_use(self) -> str:
         """Gather the concepts of all persons that the job asks for, whatever slice they are in."""
         persons = self._work.job.persons
         limit = f" ORDER BY person_id LIMIT {persons.limit}" if persons.limit else ""
@@ -105,9 +121,9 @@ class ReferenceReader:
             for table, relation in carried(self._stage, self._work.job).items()
             if PERSON_TABLES[table].concept_columns
         ]
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE concepts_in_use AS SELECT DISTINCT c FROM ({' UNION ALL '.join(parts)})"
-        )
+        union = " UNION ALL ".join(parts)
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE concepts_in_use AS SELECT DISTINCT c FROM ({union})")
+        return "SELECT c FROM concepts_in_use"
 
     def _all(self, sql: str) -> list[Any]:
         return self._connection.execute(sql).fetchall()

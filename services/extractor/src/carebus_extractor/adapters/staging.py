@@ -37,8 +37,8 @@ class Manifest(BaseModel):
     tables: dict[str, int] = Field(
         description="Rows of each table that the source has; none is a number, too."
     )
-    rejected: dict[str, int] = Field(
-        default_factory=dict, description="Lines that are no rows at all, by table."
+    left_behind: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="Rows that are not in the stage, by table and reason."
     )
     repeats: tuple[str, ...] = Field(default=(), description="Tables whose record ids repeat.")
     notes: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from carebus_contracts.jobs import Persons
 
 HASH_DIGITS = 13
-"""52 bits of the hash: as fine as a share can be given."""
+"""52 bits of the hash are as fine as a share can be given."""
 
 
 def in_range(after: int | None, up_to: int | None, column: str = "person_id") -> str:
@@ -23,15 +23,20 @@ def in_range(after: int | None, up_to: int | None, column: str = "person_id") ->
     return f"({inside} OR {column} IS NULL)" if after is None else f"({inside})"
 
 
+def sample_bound(share: float | None) -> str | None:
+    """Return the hex digits that a kept person's hash lies below; None keeps everybody."""
+    return None if share is None or share >= 1 else f"{int(share * 16**HASH_DIGITS):0{HASH_DIGITS}x}"
+
+
 def in_sample(share: float | None, column: str = "person_id") -> str:
     """Return SQL that keeps a share of the persons, the same ones every time.
 
     The share is a bound on the SHA-256 of the decimal id, so a larger share holds every smaller one.
     """
-    if share is None or share >= 1:
+    bound = sample_bound(share)
+    if bound is None:
         return "true"
-    bound = f"{int(share * 16**HASH_DIGITS):0{HASH_DIGITS}x}"
-    return f"({column} IS NULL OR sha256(CAST({column} AS VARCHAR)) < '{bound}')"
+    return f"({column} IS NULL OR substr(sha256(CAST({column} AS VARCHAR)), 1, {HASH_DIGITS}) < '{bound}')"
 
 
 def among(ids: Sequence[int], column: str = "person_id") -> str:
