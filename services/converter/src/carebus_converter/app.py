@@ -30,7 +30,7 @@ def build() -> Worker:
     worker.background(controls.run)
     names_key = settings.names_key.get_secret_value().encode()
     convert = Conversion(
-        documents=DocumentSettings(organization=settings.organization, names_key=names_key),
+        documents=DocumentSettings(organization=settings.organization, name_key=names_key),
         openemr=OpenEmrSettings(names_key=names_key),
     )
 

@@ -1,0 +1,45 @@
+"""Settings fail at start with a sentence that names the variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from carebus_contracts.errors import ConfigurationError
+from carebus_runtime.settings import KafkaSettings, WorkerSettings
+
+
+def test_a_value_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable's name stands in the sentence."""
+    monkeypatch.setenv("CAREBUS_HEALTH_PORT", "seventy")
+
+    with pytest.raises(ConfigurationError, match="CAREBUS_HEALTH_PORT"):
+        WorkerSettings.load()
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """``*_FILE`` names the file; the secret does not show when settings are printed."""
+    (tmp_path / "secret").write_text("s3cret\n")
+    monkeypatch.setenv("CAREBUS_KAFKA_SASL_PASSWORD_FILE", str(tmp_path / "secret"))
+
+    settings = KafkaSettings.load()
+
+    assert settings.sasl_password.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
+def test_a_secret_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variable and path stand in the sentence."""
+    monkeypatch.setenv("CAREBUS_KAFKA_SASL_PASSWORD_FILE", "/nowhere/secret")
+
+    with pytest.raises(ConfigurationError, match="CAREBUS_KAFKA_SASL_PASSWORD_FILE.*/nowhere/secret"):
+        KafkaSettings.load()
+
+
+def test_sasl_without_a_user_is_impossible(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Combinations that cannot work fail at start."""
+    monkeypatch.setenv("CAREBUS_KAFKA_SECURITY", "SASL_SSL")
+
+    with pytest.raises(ConfigurationError, match="CAREBUS_KAFKA_SASL_USERNAME"):
+        KafkaSettings.load()
