@@ -1,0 +1,206 @@
+"""The SQL of the ClickHouse target. Identifiers come from our catalog and one setting, and are quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from carebus_loader.domain.warehouse.tables import SOURCE, TABLES, Kind, WarehouseTable
+
+SCOPES = "carebus_scope"
+FLOORS = "carebus_floor"
+VERSION = "_version"
+TYPES: Mapping[Kind, str] = MappingProxyType(
+    {
+        "whole": "Int64",
+        "number": "Float64",
+        "text": "String",
+        "date": "Date32",
+        "timestamp": "DateTime64(6, 'UTC')",
+    }
+)
+_BOOKS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        SCOPES: {
+            "table": "LowCardinality(String)",
+            "source": "LowCardinality(String)",
+            "scope_key": "Int64",
+            "version": "UInt128",
+            "hash": "String",
+            "rows": "UInt64",
+            "data_version": "UInt128",
+            "tombstone": "UInt8",
+            "last_job": "String",
+            "written_at": "DateTime DEFAULT now()",
+        },
+        FLOORS: {
+            "source": "LowCardinality(String)",
+            "what": "String",
+            "hides_below": "UInt128",
+            "written_at": "DateTime DEFAULT now()",
+        },
+    }
+)
+_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {SCOPES: ("table", "source", "scope_key"), FLOORS: ("source", "what")}
+)
+SCOPE_CELLS = tuple(column for column in _BOOKS[SCOPES] if column != "written_at")
+FLOOR_CELLS = tuple(column for column in _BOOKS[FLOORS] if column != "written_at")
+
+
+def rows_name(table: WarehouseTable) -> str:
+    """Name the table under a view."""
+    return f"{table.name}_rows"
+
+
+def stored(table: WarehouseTable) -> tuple[str, ...]:
+    """Return the columns in the order in which rows are sent."""
+    return (*table.columns, VERSION)
+
+
+def _types(table: WarehouseTable) -> dict[str, str]:
+    types = {
+        column: TYPES[kind] if column in table.key else f"Nullable({TYPES[kind]})"
+        for column, kind in table.kinds.items()
+    }
+    return types | {SOURCE: "LowCardinality(String)", VERSION: "UInt128"}
+
+
+COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    dict(_BOOKS) | {rows_name(table): _types(table) for table in TABLES.values()}
+)
+"""Columns and types of every table that we need."""
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def literal(text: str) -> str:
+    """Quote a string."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def place(database: str, table: str) -> str:
+    """Name a table with its database."""
+    return f"{quoted(database)}.{quoted(table)}"
+
+
+def listed(names: Iterable[str], prefix: str = "") -> str:
+    """Quote identifiers and part them by commas."""
+    return ", ".join(prefix + quoted(name) for name in names)
+
+
+def create_book(database: str, book: str) -> str:
+    """Write the DDL of a bookkeeping table; of rows with one key the newest counts."""
+    version = "version" if book == SCOPES else "hides_below"
+    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in _BOOKS[book].items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS {place(database, book)} ({columns}) "
+        f"ENGINE = ReplacingMergeTree({version}) ORDER BY ({listed(_KEYS[book])})"
+    )
+
+
+def create_rows(database: str, table: WarehouseTable) -> str:
+    """Write the DDL of a table of rows.
+
+    The version is part of the key, so that rows of another version never push out those that count
+    (docs/adr/0002); what merges is the same row written twice.
+    """
+    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in _types(table).items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS {place(database, rows_name(table))} ({columns}) "
+        f"ENGINE = ReplacingMergeTree({VERSION}) ORDER BY ({listed((*table.key, VERSION))})"
+    )
+
+
+def create_view(database: str, table: WarehouseTable) -> str:
+    """Write the DDL of the view that shows exactly the rows that count.
+
+    A join and not an IN, because a condition on the person then reaches both sides.
+    """
+    return (
+        f"CREATE OR REPLACE VIEW {place(database, table.name)} AS "
+        f"SELECT {', '.join(f'r.{quoted(c)} AS {quoted(c)}' for c in table.columns)} "
+        f"FROM {place(database, rows_name(table))} AS r FINAL "
+        f"INNER JOIN ({counting_scopes(database, table)}) AS s "
+        f"USING ({listed((SOURCE, table.scope, VERSION))})"
+    )
+
+
+def counting_scopes(database: str, table: WarehouseTable) -> str:
+    """Write the query for source, scope and version of the rows that count."""
+    return (
+        f"{_floors(database)} SELECT source, scope_key AS {quoted(table.scope)}, data_version AS {VERSION} "
+        f"FROM {place(database, SCOPES)} FINAL "
+        f"WHERE `table` = {literal(table.name)} AND tombstone = 0 AND {_ABOVE_FLOORS}"
+    )
+
+
+def superseded_rows(database: str, table: WarehouseTable, seconds: int) -> str:
+    """Write the query for source, scope and version of rows that have not counted for some time.
+
+    Rows newer than their scope stay: they belong to a batch whose scope is yet to be written.
+    """
+    key = (SOURCE, table.scope)
+    since = f"written_at <= now() - {seconds}"
+    return (
+        f"SELECT r.source, r.{quoted(table.scope)}, r.{VERSION} FROM "
+        f"(SELECT DISTINCT {listed((*key, VERSION))} FROM {place(database, rows_name(table))}) AS r "
+        f"INNER JOIN ({_floors(database, since)} "
+        f"SELECT source, scope_key AS {quoted(table.scope)}, version, data_version, "
+        f"tombstone = 0 AND {_ABOVE_FLOORS} AS counts FROM {place(database, SCOPES)} FINAL "
+        f"WHERE `table` = {literal(table.name)} AND {since}) AS s USING ({listed(key)}) "
+        f"WHERE r.{VERSION} <= s.version AND NOT (s.counts AND r.{VERSION} = s.data_version)"
+    )
+
+
+def delete_superseded(database: str, table: WarehouseTable, seconds: int) -> str:
+    """Write the mutation that deletes those rows."""
+    return (
+        f"ALTER TABLE {place(database, rows_name(table))} DELETE "
+        f"WHERE ({listed((SOURCE, table.scope, VERSION))}) IN ({superseded_rows(database, table, seconds)})"
+    )
+
+
+def read_scopes(database: str, source: str, tables: Iterable[str], keys: Iterable[int]) -> str:
+    """Write the query for what is held of these scopes in these tables."""
+    names = ", ".join(literal(table) for table in tables)
+    numbers = ", ".join(map(str, keys))
+    return (
+        "SELECT source, `table`, scope_key, toUInt64(bitShiftRight(version, 64)), "
+        "toUInt32(bitAnd(bitShiftRight(version, 32), 4294967295)), hash, rows, "
+        "toString(data_version), last_job "
+        f"FROM {place(database, SCOPES)} FINAL "
+        f"WHERE `table` IN ({names}) AND source = {literal(source)} AND scope_key IN ({numbers})"
+    )
+
+
+def read_floors(database: str, sources: Iterable[str]) -> str:
+    """Write the query for the floors of these sources."""
+    names = ", ".join(literal(source) for source in sources)
+    return (
+        f"SELECT source, what, toString(hides_below) FROM {place(database, FLOORS)} FINAL "
+        f"WHERE source IN ({names})"
+    )
+
+
+def count_below(database: str, source: str, limit: int, last_job: str) -> str:
+    """Write the query for how many rows a floor would hide."""
+    of_job = f" AND last_job = {literal(last_job)}" if last_job else ""
+    return (
+        f"{_floors(database)} SELECT `table`, sum(rows) FROM {place(database, SCOPES)} FINAL "
+        f"WHERE source = {literal(source)} AND version < {limit} AND tombstone = 0{of_job} "
+        f"AND {_ABOVE_FLOORS} GROUP BY `table` HAVING sum(rows) > 0"
+    )
+
+
+_ABOVE_FLOORS = "version >= greatest(floors[concat(source, '/*')], floors[concat(source, '/job/', last_job)])"
+
+
+def _floors(database: str, condition: str = "1") -> str:
+    return (
+        "WITH (SELECT mapFromArrays(groupArray(concat(source, '/', what)), groupArray(hides_below)) "
+        f"FROM {place(database, FLOORS)} FINAL WHERE {condition}) AS floors"
+    )
