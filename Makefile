@@ -38,7 +38,7 @@ lint: setup
 	$(BIN)/ruff check $(SOURCES)
 
 types: setup
-	$(BIN)/mypy $(PACKAGES:%=%/src)
+	$(BIN)/mypy $(foreach p,contracts runtime extractor converter loader console cli stack demo,-p carebus_$(p))
 
 imports: setup
 	$(BIN)/lint-imports

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,4 +57,4 @@ def test_ranges_name_exactly_the_ordinals(ordinals: list[int]) -> None:
     ranges = ranges_of(ordinals)
 
     assert {n for low, high in ranges for n in range(low, high + 1)} == set(ordinals)
-    assert all(left[1] + 1 < right[0] for left, right in zip(ranges, ranges[1:], strict=False))
+    assert all(left[1] + 1 < right[0] for left, right in pairwise(ranges))

@@ -33,7 +33,7 @@ def test_a_secret_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatc
     """Variable and path stand in the sentence."""
     monkeypatch.setenv("CAREBUS_KAFKA_SASL_PASSWORD_FILE", "/nowhere/secret")
 
-    with pytest.raises(ConfigurationError, match="CAREBUS_KAFKA_SASL_PASSWORD_FILE.*/nowhere/secret"):
+    with pytest.raises(ConfigurationError, match=r"CAREBUS_KAFKA_SASL_PASSWORD_FILE.*/nowhere/secret"):
         KafkaSettings.load()
 
 
