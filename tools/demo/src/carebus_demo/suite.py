@@ -40,9 +40,10 @@ def suite(
             CONSOLE_PORT + port_offset,
         )
     ]
-    wanted = [("extractor", "carebus_extractor", {}), ("converter", "carebus_converter", {})] + [
-        (f"loader-{target}", "carebus_loader", {"CAREBUS_LOADER_TARGET": target}) for target in targets
-    ]
+    wanted: list[tuple[str, str, dict[str, str]]] = [
+        ("extractor", "carebus_extractor", {}),
+        ("converter", "carebus_converter", {}),
+    ] + [(f"loader-{target}", "carebus_loader", {"CAREBUS_LOADER_TARGET": target}) for target in targets]
     for name, module, own in wanted:
         count = (replicas or {}).get(name, 1)
         for number in range(count):

@@ -1,0 +1,43 @@
+"""What is handed to a target, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from carebus_contracts.documents import CcdaDocument
+from carebus_contracts.plans import ReadPlan
+from carebus_contracts.receipts import Result
+from carebus_contracts.versions import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One plan with what the guard must know of it."""
+
+    plan: ReadPlan
+    version: Version
+    job_id: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDelivery:
+    """One document with what the guard must know of it."""
+
+    document: CcdaDocument
+    version: Version
+    job_id: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one delivery; with ``dry_run`` what would have become of it."""
+
+    result: Result
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    tables: dict[str, int] = field(default_factory=dict)
+    """Rows written a table."""
+    reason: str = ""
