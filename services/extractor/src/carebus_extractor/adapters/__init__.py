@@ -21,8 +21,7 @@ def open_source(omop: OmopPlace, settings: ExtractorSettings) -> OmopSource:
     """
     found = {point.name: point for point in entry_points(group=GROUP)}
     if omop.format not in found:
-        raise JobError(
-            f"omop.format: this worker cannot read {omop.format!r}; it reads {', '.join(sorted(found)) or 'nothing'}"
-        )
+        known = ", ".join(sorted(found)) or "nothing"
+        raise JobError(f"omop.format: this worker cannot read {omop.format!r}; it reads {known}")
     make: Callable[[OmopPlace, ExtractorSettings], OmopSource] = found[omop.format].load()
     return make(omop, settings)

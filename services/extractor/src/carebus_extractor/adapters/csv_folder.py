@@ -6,11 +6,11 @@ import bz2
 import codecs
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Any
 
 import duckdb
 
@@ -173,17 +173,15 @@ class _Look:
 
 @contextmanager
 def _blocks(path: Path, packed: str, name: str) -> Iterator[Iterator[bytes]]:
-    opened: IO[bytes]
+    openers: dict[str, Callable[[Path], Any]] = {"gz": gzip.open, "bz2": bz2.open}
     try:
-        opened = gzip.open(path) if packed == "gz" else bz2.open(path) if packed else path.open("rb")  # type: ignore[assignment]
-        with opened as stream:
+        with openers[packed](path) if packed else path.open("rb") as stream:
             yield iter(lambda: stream.read(BLOCK_BYTES), b"")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise JobError(f"{name} cannot be read: its compressed data end early or are damaged") from error
     except OSError as error:
-        raise JobError(
-            f"{name} cannot be read: {error.strerror or 'its compressed data are damaged'}"
-        ) from error
+        why = error.strerror or "its compressed data are damaged"
+        raise JobError(f"{name} cannot be read: {why}") from error
 
 
 def read_csv(text: Text, layout: Layout, *, strict: bool) -> str:

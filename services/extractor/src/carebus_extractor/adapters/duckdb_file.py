@@ -61,7 +61,7 @@ class DuckDbSource(StagedFiles):
                 )
             else:
                 raw = source.tables[named.table] = RawTable()
-                raw.add_scan(connection, named.table, name, relation, fields, types)
+                raw.add_scan(connection, named.table, name, relation, list(zip(fields, types, strict=True)))
         if strange:
             source.notes.append(f"no CDM table, so left behind: {shortened(strange)}")
         return source

@@ -37,8 +37,7 @@ class ParquetSource(StagedFiles):
         for table, parts in gathered.tables.items():
             raw = RawTable()
             for schema, paths in _by_schema(connection, parts).items():
-                fields, types = [name for name, _ in schema], [kind for _, kind in schema]
-                raw.add_scan(connection, table, parts[0].name, _scan(paths), fields, types)
+                raw.add_scan(connection, table, parts[0].name, _scan(paths), schema)
             source.tables[table] = raw
         for table, parts in gathered.not_carried.items():
             with reading(parts[0].name):

@@ -40,6 +40,8 @@ from carebus_extractor.settings import ExtractorSettings, PostgresConnection
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
 """Longer rows fail their slice: the server's rows are whole, so none may be passed over."""
 SMALLEST_BUFFER_BYTES = 64 * 1024
+INTEGERS = ("smallint", "integer", "bigint")
+TEXT = ("VARCHAR",)
 IN_USE = "SELECT DISTINCT c FROM staged.in_use"
 
 
@@ -155,9 +157,13 @@ class _Local:
 
     def load(self, table: str, path: Path) -> None:
         """Take in the rows of one table."""
-        fields = self.schema.tables[table].columns
+        there = self.schema.tables[table]
+        types = ["BIGINT" if kind in INTEGERS else "VARCHAR" for kind in there.types]
         raw = RawTable()
-        raw.add(table, table, _scan(path, len(fields)), fields, ["VARCHAR"] * len(fields))
+        if path.stat().st_size:
+            raw.add(table, table, _scan(path, types), there.columns, types)
+        else:
+            raw.add_empty(table)
         select = staged_select(table, raw.parts)
         if table == NUMBERED_BY_US:
             select = numbered_select(f"({select})")
@@ -175,14 +181,16 @@ class _Local:
         self._create(
             "_weights",
             f"SELECT DISTINCT {person_id} AS person_id, 0 AS rows, 0 AS size "
-            f"FROM {_scan(path, 1)} WHERE {person_id} IS NOT NULL ORDER BY 1",
+            f"FROM {_scan(path, TEXT)} WHERE {person_id} IS NOT NULL ORDER BY 1",
         )
         self._relations |= dict.fromkeys(self.schema.tables, "staged._weights")
 
     def load_concept_ids(self, path: Path) -> None:
         """Take in ids of concepts that the job's persons use."""
         self.connection.execute("CREATE TABLE IF NOT EXISTS staged.in_use (c BIGINT)")
-        self.connection.execute(f"INSERT INTO staged.in_use SELECT TRY_CAST(r0 AS BIGINT) FROM {_scan(path, 1)}")
+        self.connection.execute(
+            f"INSERT INTO staged.in_use SELECT TRY_CAST(r0 AS BIGINT) FROM {_scan(path, TEXT)}"
+        )
 
     def concept_ids(self) -> list[int]:
         """Return the concepts that the rows of persons use."""
@@ -199,7 +207,9 @@ class _Local:
 
     def weigh(self) -> None:
         """Find how much each person is, so that large ones are read alone."""
-        self._create("_weights", weights_select({t: r for t, r in self._relations.items() if t in PERSON_TABLES}))
+        self._create(
+            "_weights", weights_select({t: r for t, r in self._relations.items() if t in PERSON_TABLES})
+        )
 
     def stage(self) -> Stage:
         """Return what was copied in the shape of a stage."""
@@ -265,7 +275,9 @@ class _Copying:
             known = match_columns(table, there.columns).places
             if concepts := [there.column(c) for c in PERSON_TABLES[table].concept_columns if c in known]:
                 belongs = f"{there.column('person_id')} IN ({chosen})"
-                await self.rows(distinct_concepts(there.name, concepts, belongs), self._local.load_concept_ids)
+                await self.rows(
+                    distinct_concepts(there.name, concepts, belongs), self._local.load_concept_ids
+                )
         await self.concepts(self._local.numbers(IN_USE))
 
     async def costs(self, where: Mapping[str, str], *, count_others: bool) -> None:
@@ -292,8 +304,8 @@ class _Copying:
             }
 
 
-def _scan(path: Path, fields: int) -> str:
-    columns = ", ".join(f"'r{n}': 'VARCHAR'" for n in range(fields))
+def _scan(path: Path, types: Sequence[str]) -> str:
+    columns = ", ".join(f"'r{n}': '{kind}'" for n, kind in enumerate(types))
     # the engine takes the whole buffer however short the file is
     buffer = min(LONGEST_LINE_BYTES, path.stat().st_size + SMALLEST_BUFFER_BYTES)
     return (

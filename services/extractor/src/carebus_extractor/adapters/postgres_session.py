@@ -98,7 +98,9 @@ class Session:
                 notes.append(await self._not_carried(named.table, name, row))
                 continue
             if not row["readable"]:
-                raise JobError(f"the user of the connection has no right to read {self._schema}.{row['name']}")
+                raise JobError(
+                    f"the user of the connection has no right to read {self._schema}.{row['name']}"
+                )
             if named.table in tables:
                 raise JobError(f"both {tables[named.table].name} and {name} are {named.table}; leave one")
             match = match_columns(named.table, row["columns"])
@@ -134,7 +136,9 @@ def _check_numbers(table: str, row: Any) -> None:
     keys = ("person_id", *ALL_TABLES[table].key, "cost_event_id") if table in PERSON_TABLES else ()
     for column, kind in zip(row["columns"], row["types"], strict=True):
         if clean_name(column) in keys and kind not in WHOLE_NUMBERS:
-            raise JobError(f"{clean_name(column)} of {row['name']} is of type {kind}; a whole number is needed")
+            raise JobError(
+                f"{clean_name(column)} of {row['name']} is of type {kind}; a whole number is needed"
+            )
 
 
 @asynccontextmanager
@@ -169,14 +173,20 @@ async def session(name: str, settings: PostgresConnection, schema: str) -> Async
     except asyncpg.InvalidCatalogNameError as error:
         raise JobError(f"connection {name!r}: the server has no database {settings.database!r}") from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise SourceUnavailable(f"{system} does not answer ({type(error).__name__})", system=system) from error
+        raise SourceUnavailable(
+            f"{system} does not answer ({type(error).__name__})", system=system
+        ) from error
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             now = await connection.fetchval("SELECT (extract(epoch FROM now()) * 1000)::bigint")
             yield Session(connection, schema, int(now))
     except asyncpg.InsufficientPrivilegeError as error:
         raise JobError(f"connection {name!r}: its user lacks a right to read in schema {schema!r}") from error
-    except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError) as error:
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InsufficientResourcesError,
+    ) as error:
         raise SourceUnavailable(f"{system} went away ({type(error).__name__})", system=system) from error
     except asyncpg.PostgresError as error:
         # the server's own words may hold values

@@ -104,7 +104,7 @@ class SliceReader:
             yield self._message(person_id, texts.pop(person_id), concepts.get(person_id, ()))
 
     def _hold(self, here: str) -> dict[str, str]:
-        """Copy the rows of a chunk into tables of the engine, so that the stage is read once for all queries."""
+        """Copy the rows of a chunk into the engine, so that the stage is read once for all queries."""
         held = {}
         for table, relation in self._tables.items():
             ((rows,),) = self._all(
@@ -160,7 +160,9 @@ class SliceReader:
             left_behind = sum(counts.left_behind.values())
             if table == "person" and (doubles := counts.read - counts.emitted - left_behind):
                 counts = added(counts, TableCounts(left_behind={DUPLICATE_PERSON: doubles}))
-            if table in self._stage.manifest.repeats and (again := self._all(repeated_sql(table, relation))[0][0]):
+            if table in self._stage.manifest.repeats and (
+                again := self._all(repeated_sql(table, relation))[0][0]
+            ):
                 counts = added(counts, TableCounts(noted={"repeated_id": int(again)}))
             self._report.tables[table] = added(self._report.tables[table], counts)
 

@@ -122,7 +122,9 @@ class ReferenceReader:
             if PERSON_TABLES[table].concept_columns
         ]
         union = " UNION ALL ".join(parts)
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE concepts_in_use AS SELECT DISTINCT c FROM ({union})")
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE concepts_in_use AS SELECT DISTINCT c FROM ({union})"
+        )
         return "SELECT c FROM concepts_in_use"
 
     def _all(self, sql: str) -> list[Any]:

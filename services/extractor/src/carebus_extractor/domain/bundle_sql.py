@@ -35,9 +35,7 @@ def rows_sql(table: str, relation: str) -> str:
     spec = PERSON_TABLES[table]
     text = f"CAST(json_array({', '.join(spec.columns)}) AS VARCHAR)"
     if table == "person":
-        return (
-            f"SELECT person_id, 1, encode('[' || min({text}) || ']') FROM {relation} WHERE _travels GROUP BY 1"
-        )
+        return f"SELECT person_id, 1, encode('[' || min({text}) || ']') FROM {relation} WHERE _travels GROUP BY 1"
     order = "t" if spec.key == ("person_id",) else "k, t"
     return (
         f"SELECT person_id, count(*), encode('[' || string_agg(t, ',' ORDER BY {order}) || ']') FROM "
@@ -133,7 +131,8 @@ def reference_weights_sql(table: str, relation: str, where: str) -> str:
     texts = [c for c, a in spec.types.items() if kind_of(a) is str]
     text = " + ".join(f"coalesce(strlen({c}), 0)" for c in texts) or "0"
     return (
-        f"SELECT {chunk_sql(table)} AS chunk, count(*), CAST(sum({10 * len(spec.columns)} + {text}) AS BIGINT) "
+        f"SELECT {chunk_sql(table)} AS chunk, count(*), "
+        f"CAST(sum({10 * len(spec.columns)} + {text}) AS BIGINT) "
         f"FROM {relation} WHERE {where} GROUP BY 1 ORDER BY 1"
     )
 

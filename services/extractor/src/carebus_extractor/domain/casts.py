@@ -13,9 +13,10 @@ _EARLIEST, _LATEST = "0001-01-01", "9999-12-31"
 _MISSING_WORDS = "('', 'null', 'na', 'nan', 'nat', 'none', '\\n', '.')"
 """How exports of R, pandas, SAS and MySQL write a missing number or date."""
 
-_INTEGERS = frozenset(
-    "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT BOOLEAN".split()
-)
+_SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_UNSIGNED = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+_WHOLE = frozenset((*_SIGNED, *_UNSIGNED, "BOOLEAN"))
+_BROKEN = frozenset(("FLOAT", "DOUBLE", "DECIMAL"))
 
 
 class Cell(NamedTuple):
@@ -49,31 +50,15 @@ def cell(kind: type, raw: str, raw_type: str) -> Cell:
         raw_type: Its type as the engine names it.
     """
     base = raw_type.upper().partition("(")[0]
-    if base == "VARCHAR":
-        return _text_cell(kind, raw)
-    if base in ("FLOAT", "DOUBLE", "DECIMAL"):
-        # pandas writes a missing number as NaN
-        given = f"{raw} IS NOT NULL" + ("" if base == "DECIMAL" else f" AND NOT isnan({raw})")
-        if kind is int:
-            whole = f"TRY_CAST({raw} AS BIGINT)"
-            return Cell(f"CASE WHEN {whole} = {raw} THEN {whole} END", given)
-        if kind is float:
-            # a REAL keeps the digits that were written: 0.1 and not 0.10000000149
-            wide = (
-                f"TRY_CAST(CAST({raw} AS VARCHAR) AS DOUBLE)" if base == "FLOAT" else f"CAST({raw} AS DOUBLE)"
-            )
-            return Cell(f"CASE WHEN isfinite({wide}) THEN {wide} END", given)
-        if kind is str and base != "DECIMAL":
-            return Cell(f"CASE WHEN NOT isnan({raw}) THEN CAST({raw} AS VARCHAR) END", given)
-    given = f"{raw} IS NOT NULL"
-    if base in _INTEGERS and kind in (int, float):
-        return Cell(f"TRY_CAST({raw} AS {sql_type(kind)})", given)
-    if base == "DATE" or base.startswith("TIMESTAMP"):
-        if kind is date:
-            return Cell(_in_calendar(f"TRY_CAST({raw} AS DATE)", "DATE"), given)
-        if kind is datetime:
-            return Cell(_iso(_in_calendar(f"TRY_CAST({raw} AS TIMESTAMP)", "TIMESTAMP")), given)
-    return _text_cell(kind, f"CAST({raw} AS VARCHAR)")
+    if base in _BROKEN and kind in (int, float, str):
+        return _broken_cell(kind, raw, base)
+    if base in _WHOLE and kind in (int, float):
+        return Cell(f"TRY_CAST({raw} AS {sql_type(kind)})", f"{raw} IS NOT NULL")
+    if (base == "DATE" or base.startswith("TIMESTAMP")) and kind in (date, datetime):
+        sql = "DATE" if kind is date else "TIMESTAMP"
+        value = _in_calendar(f"TRY_CAST({raw} AS {sql})", sql)
+        return Cell(value if kind is date else _iso(value), f"{raw} IS NOT NULL")
+    return _text_cell(kind, raw if base == "VARCHAR" else f"CAST({raw} AS VARCHAR)")
 
 
 def missing_cell(kind: type) -> Cell:
@@ -85,6 +70,20 @@ def unreadable(cells: Mapping[str, Cell]) -> str:
     """Return SQL that says whether a row has a cell that is given but could not be read."""
     tests = [f"({column} IS NULL AND {c.given})" for column, c in cells.items() if c.given != "false"]
     return " OR ".join(tests) or "false"
+
+
+def _broken_cell(kind: type, raw: str, base: str) -> Cell:
+    # pandas writes a missing number as NaN
+    there = f"{raw} IS NOT NULL" if base == "DECIMAL" else f"({raw} IS NOT NULL AND NOT isnan({raw}))"
+    if kind is str:
+        return Cell(f"CASE WHEN {there} THEN CAST({raw} AS VARCHAR) END", "false")
+    if kind is int:
+        whole = f"TRY_CAST({raw} AS BIGINT)"
+        return Cell(f"CASE WHEN {whole} = {raw} THEN {whole} END", there)
+    # a REAL keeps the digits that were written: 0.1 and not 0.10000000149
+    exact = f"CAST({raw} AS VARCHAR)" if base == "FLOAT" else raw
+    wide = f"TRY_CAST({exact} AS DOUBLE)"
+    return Cell(f"CASE WHEN isfinite({wide}) THEN {wide} END", there)
 
 
 def _text_cell(kind: type, raw: str) -> Cell:
