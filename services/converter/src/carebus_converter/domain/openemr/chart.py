@@ -1,0 +1,47 @@
+"""What the domains share while one person's plan is made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from carebus_contracts.omop.bundle import ConceptInUse
+from carebus_contracts.plans import encode_write
+from carebus_converter.domain.openemr.cells import NULL
+from carebus_converter.domain.openemr.not_mapped import NotMapped
+from carebus_converter.domain.openemr.row_ids import RowIds
+
+
+@dataclass(slots=True)
+class Chart:
+    """Ids and concepts of one person, and the tally of what found no place."""
+
+    ids: RowIds
+    concepts: dict[int | None, ConceptInUse]
+    """Concepts in use by id; NULL and 0 have none."""
+    encounters: dict[int, str] | None = None
+    """uuid of the encounter by visit; None while the bundle does not say which visits there are."""
+    unmapped: Counter[tuple[str, NotMapped]] = field(default_factory=Counter)
+
+    def skip(self, table: str, reason: NotMapped, count: int = 1) -> None:
+        """Count rows that get no place."""
+        self.unmapped[table, reason] += count
+
+    def encounter(self, visit_occurrence_id: int | None) -> str:
+        """Return the cell that refers to the encounter of a visit; NULL when the source has no such visit.
+
+        Where the bundle does not cover visits the reference is made all the same, and the loader finds
+        out whether the encounter is there.
+        """
+        if not visit_occurrence_id:
+            return NULL
+        if self.encounters is None:
+            return f'"{self.ids.uuid("visit_occurrence", visit_occurrence_id)}"'
+        uuid = self.encounters.get(visit_occurrence_id)
+        return f'"{uuid}"' if uuid else NULL
+
+
+def write(name: str, columns: Sequence[str], rows: Sequence[str]) -> bytes:
+    """Write what one table is to hold; rows in the order of their uuids, whatever order they came in."""
+    return encode_write(name, columns, [row.encode() for row in sorted(rows)])

@@ -1,0 +1,44 @@
+"""Why a row is not in the chart: nothing disappears in silence."""
+
+from enum import StrEnum
+
+
+class NotMapped(StrEnum):
+    """Reasons, as the job report shows them."""
+
+    DERIVED_TABLE = "derived_table"
+    """The table is computed from others whose rows are mapped."""
+    NO_MAPPER = "no_mapper"
+    """OpenEMR has a place for it, and nobody has written the mapping yet."""
+    NO_PLACE = "no_place"
+    """OpenEMR has no table that would show it."""
+    NO_PERSON = "no_person"
+    """The source has no PERSON row for it, so there is no chart to put it into."""
+    NO_DATE = "no_date"
+    """The target demands a date and the row has none."""
+    NOT_COVERED = "not_covered"
+    """The bundle does not claim to hold this table whole, so its rows cannot replace others."""
+    NOTHING_RECORDED = "nothing_recorded"
+    """The row names no concept, no source value and no result: an entry would be empty."""
+    REPEATED_PERSON = "repeated_person"
+    """A second PERSON or DEATH row; the first, by content, is in the chart."""
+    SUPERSEDED = "superseded"
+    """A newer row says the same kind of thing, and OpenEMR shows only the newest."""
+
+
+WHOLE_TABLES = {
+    "observation_period": NotMapped.NO_PLACE,
+    "visit_detail": NotMapped.NO_MAPPER,
+    "procedure_occurrence": NotMapped.NO_MAPPER,
+    "device_exposure": NotMapped.NO_MAPPER,
+    "measurement": NotMapped.NO_MAPPER,
+    "note": NotMapped.NO_MAPPER,
+    "specimen": NotMapped.NO_MAPPER,
+    "condition_era": NotMapped.DERIVED_TABLE,
+    "drug_era": NotMapped.DERIVED_TABLE,
+    "dose_era": NotMapped.DERIVED_TABLE,
+    "episode": NotMapped.DERIVED_TABLE,
+    "cost": NotMapped.NO_PLACE,
+    "payer_plan_period": NotMapped.NO_PLACE,
+}
+"""Tables none of whose rows gets into the chart."""

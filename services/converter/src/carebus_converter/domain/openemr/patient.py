@@ -1,0 +1,71 @@
+"""PERSON and DEATH as one row of ``patient_data``, in two writes: a bundle may cover only one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from carebus_contracts.omop.death import Death
+from carebus_contracts.omop.person import Person
+from carebus_converter.domain.identity import PersonName
+from carebus_converter.domain.openemr.cells import NULL, day, moment, text
+from carebus_converter.domain.openemr.chart import Chart
+from carebus_converter.domain.openemr.codes import title_of
+from carebus_converter.domain.openemr.not_mapped import NotMapped
+
+PATIENT = ("uuid", "pubpid", "fname", "lname", "DOB", "sex", "race", "ethnicity")
+DEATH = ("uuid", "deceased_date", "deceased_reason")
+
+SEX = {8507: "Male", 8532: "Female"}
+"""OpenEMR's list has Female, Male and UNK, and no other."""
+RACE = {
+    8527: "white",
+    8516: "black_or_afri_amer",
+    8515: "Asian",
+    8657: "amer_ind_or_alaska_native",
+    8557: "native_hawai_or_pac_island",
+}
+ETHNICITY = {38003563: "hisp_or_latin", 38003564: "not_hisp_or_latin"}
+
+
+def patient_rows(chart: Chart, persons: Sequence[Person], name: PersonName, source: str) -> list[str]:
+    """Return the row of PERSON; further rows of the same person are counted."""
+    if not persons:
+        return []
+    person = min(persons, key=orjson.dumps) if len(persons) > 1 else persons[0]
+    chart.skip("person", NotMapped.REPEATED_PERSON, len(persons) - 1)
+    pubpid = text(f"{source}:{person.person_id}", 255)
+    return [
+        f'["{chart.ids.uuid("person", person.person_id)}",{pubpid},{text(name.given, 255)}'
+        f',{text(name.family, 255)},{_birth(person)},"{SEX.get(person.gender_concept_id or 0, "UNK")}"'
+        f',"{RACE.get(person.race_concept_id or 0, "")}"'
+        f',"{ETHNICITY.get(person.ethnicity_concept_id or 0, "")}"]'
+    ]
+
+
+def death_rows(chart: Chart, deaths: Sequence[Death]) -> list[str]:
+    """Return when and why the person died, to be put into the row of PERSON."""
+    if not deaths:
+        return []
+    death = min(deaths, key=orjson.dumps) if len(deaths) > 1 else deaths[0]
+    chart.skip("death", NotMapped.REPEATED_PERSON, len(deaths) - 1)
+    cause = title_of(
+        chart.concepts.get(death.cause_concept_id),
+        chart.concepts.get(death.cause_source_concept_id),
+        death.cause_source_value,
+        death.cause_concept_id,
+    )
+    return [
+        f'["{chart.ids.uuid("person", death.person_id)}",{moment(death.death_date, death.death_datetime)}'
+        f",{text(cause, 255)}]"
+    ]
+
+
+def _birth(person: Person) -> str:
+    """Return the date of birth; month and day that the source withholds become the first."""
+    if person.birth_datetime is not None:
+        return day(person.birth_datetime.date())
+    if not person.year_of_birth:
+        return NULL
+    return f'"{person.year_of_birth:04d}-{person.month_of_birth or 1:02d}-{person.day_of_birth or 1:02d}"'

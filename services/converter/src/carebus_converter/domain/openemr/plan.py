@@ -1,0 +1,91 @@
+"""One person's bundle as what OpenEMR is to hold of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from carebus_contracts.omop.bundle import PersonRecords
+from carebus_contracts.omop.catalog import PERSON_TABLES
+from carebus_contracts.omop.condition_occurrence import ConditionOccurrence
+from carebus_contracts.omop.death import Death
+from carebus_contracts.omop.drug_exposure import DrugExposure
+from carebus_contracts.omop.observation import Observation
+from carebus_contracts.omop.person import Person
+from carebus_contracts.omop.visit_occurrence import VisitOccurrence
+from carebus_converter.domain.identity import pseudonym
+from carebus_converter.domain.openemr.chart import Chart, write
+from carebus_converter.domain.openemr.conditions import condition_rows
+from carebus_converter.domain.openemr.drugs import IMMUNIZATIONS, PRESCRIPTIONS, drug_rows
+from carebus_converter.domain.openemr.lists import LISTS
+from carebus_converter.domain.openemr.not_mapped import WHOLE_TABLES, NotMapped
+from carebus_converter.domain.openemr.observations import observation_rows
+from carebus_converter.domain.openemr.patient import DEATH, PATIENT, death_rows, patient_rows
+from carebus_converter.domain.openemr.row_ids import RowIds
+from carebus_converter.domain.openemr.settings import OpenEmrSettings
+from carebus_converter.domain.openemr.smoking import HISTORY
+from carebus_converter.domain.openemr.visits import ENCOUNTERS, visit_rows
+
+MAPPED = frozenset(PERSON_TABLES) - frozenset(WHOLE_TABLES)
+
+
+class PlanParts(NamedTuple):
+    """The writes of one person, and what they leave out."""
+
+    writes: tuple[bytes, ...]
+    not_mapped: dict[str, dict[str, int]]
+
+
+def plan(person: PersonRecords, *, settings: OpenEmrSettings) -> PlanParts:
+    """Return what OpenEMR is to hold of a person: the same bytes for the same rows in any order.
+
+    Every row of every table is in a write or in a count.
+    """
+    known = dict(person.concept)
+    known.pop(0, None)
+    chart = Chart(RowIds(person.source, person.person_id), known)  # type: ignore[arg-type]
+    covers = frozenset(person.covers)
+    counts = {name: len(table.rows) for name, table in person.tables if table is not None and table.rows}
+    absent = "person" in covers and not person.rows(Person)
+    for table, count in counts.items():
+        if table not in covers:
+            chart.skip(table, NotMapped.NOT_COVERED, count)
+        elif table in WHOLE_TABLES:
+            chart.skip(table, WHOLE_TABLES[table], count)
+        elif absent:
+            chart.skip(table, NotMapped.NO_PERSON, count)
+    writes = tuple(_writes(chart, person, covers, settings, absent=absent))
+    return PlanParts(writes, _tally(chart))
+
+
+def _writes(
+    chart: Chart, person: PersonRecords, covers: frozenset[str], settings: OpenEmrSettings, *, absent: bool
+) -> Iterator[bytes]:
+    """Yield a write for each covered table; empty ones where there is no chart to write into."""
+    if "person" in covers:
+        name = pseudonym(person.source, person.person_id, settings.names_key)
+        yield write("patient_data", PATIENT, patient_rows(chart, person.rows(Person), name, person.source))
+    if "death" in covers:
+        yield write("patient_data.death", DEATH, [] if absent else death_rows(chart, person.rows(Death)))
+    if "visit_occurrence" in covers:
+        rows = visit_rows(chart, [] if absent else person.rows(VisitOccurrence))
+        yield write("form_encounter", ENCOUNTERS, rows)
+    if "condition_occurrence" in covers:
+        rows = condition_rows(chart, [] if absent else person.rows(ConditionOccurrence))
+        yield write("lists.condition_occurrence", LISTS, rows)
+    if "observation" in covers:
+        found = observation_rows(chart, [] if absent else person.rows(Observation))
+        yield write("lists.observation", LISTS, found.allergies)
+        yield write("history_data", HISTORY, found.history)
+    if "drug_exposure" in covers:
+        drugs = drug_rows(chart, [] if absent else person.rows(DrugExposure))
+        yield write("prescriptions", PRESCRIPTIONS, drugs.prescriptions)
+        yield write("immunizations", IMMUNIZATIONS, drugs.immunizations)
+
+
+def _tally(chart: Chart) -> dict[str, dict[str, int]]:
+    tally: dict[str, dict[str, int]] = {}
+    for (table, reason), count in sorted(chart.unmapped.items()):
+        if count:
+            tally.setdefault(table, {})[reason.value] = count
+    return tally

@@ -1,0 +1,72 @@
+"""VISIT_OCCURRENCE as encounters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from carebus_contracts.omop.bundle import ConceptInUse
+from carebus_contracts.omop.visit_occurrence import VisitOccurrence
+from carebus_converter.domain.openemr.cells import NULL, moment, text
+from carebus_converter.domain.openemr.chart import Chart
+from carebus_converter.domain.openemr.not_mapped import NotMapped
+from carebus_converter.domain.openemr.row_ids import numbered
+
+ENCOUNTERS = ("uuid", "date", "date_end", "reason", "class_code", "pc_catid", "pos_code", "external_id")
+
+
+class VisitKind(NamedTuple):
+    """How OpenEMR classifies a visit."""
+
+    class_code: str
+    """Option of its list ``_ActEncounterCode``."""
+    place: int | None
+    """CMS place of service."""
+    name: str
+
+
+KINDS = {
+    9202: VisitKind("AMB", 11, "Outpatient visit"),
+    9201: VisitKind("IMP", 21, "Inpatient visit"),
+    9203: VisitKind("EMER", 23, "Emergency room visit"),
+    262: VisitKind("EMER", 23, "Emergency room and inpatient visit"),
+    581385: VisitKind("OBSENC", 22, "Observation room"),
+    581476: VisitKind("HH", 12, "Home visit"),
+    581478: VisitKind("FLD", 41, "Ambulance visit"),
+    5083: VisitKind("VR", 2, "Telehealth"),
+    42898160: VisitKind("NONAC", 32, "Non-hospital institution visit"),
+}
+OTHER = VisitKind("AMB", None, "Visit")
+"""What OpenEMR itself takes for a visit of no stated kind."""
+
+OFFICE_VISIT = 5
+"""A shipped calendar category; OpenEMR wants one, and an import must not invent more of them."""
+
+
+def visit_rows(chart: Chart, visits: Sequence[VisitOccurrence]) -> list[str]:
+    """Return one encounter a visit, and tell the chart their uuids."""
+    rows: list[str] = []
+    encounters: dict[int, str] = {}
+    for visit, copy in numbered(visits):
+        if visit.visit_start_date is None and visit.visit_start_datetime is None:
+            chart.skip("visit_occurrence", NotMapped.NO_DATE)
+            continue
+        uuid = chart.ids.uuid("visit_occurrence", visit.visit_occurrence_id, copy)
+        encounters.setdefault(visit.visit_occurrence_id, uuid)
+        rows.append(
+            f'["{uuid}",{moment(visit.visit_start_date, visit.visit_start_datetime)}'
+            f",{moment(visit.visit_end_date, visit.visit_end_datetime)}"
+            f",{_kind(visit.visit_concept_id, chart.concepts.get(visit.visit_concept_id))}"
+            f',"{visit.visit_occurrence_id}"]'
+        )
+    chart.encounters = encounters
+    return rows
+
+
+@lru_cache(maxsize=4_096)
+def _kind(concept_id: int | None, concept: ConceptInUse | None) -> str:
+    kind = KINDS.get(concept_id or 0, OTHER)
+    reason = concept.concept_name if concept is not None and concept.concept_name else kind.name
+    place = NULL if kind.place is None else kind.place
+    return f'{text(reason, 255)},"{kind.class_code}",{OFFICE_VISIT},{place}'

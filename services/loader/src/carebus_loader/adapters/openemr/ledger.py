@@ -1,0 +1,237 @@
+"""Our one table in OpenEMR's schema: what stands there of each subject, and since which version.
+
+It is written in the transaction of the data, which makes delivery at least once an effect of once. A
+row of subject ``*`` keeps the floors of a source: versions up to which all of it, or all of one job, was
+retired. That row is there before any other of the source, so that writers and retirers meet on its lock.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from carebus_contracts.plans import ALL_SUBJECTS
+from carebus_contracts.versions import Version
+from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.judging import ALL_TABLES, Judgement, Standing
+from carebus_loader.adapters.openemr.row_index import RowIndex, pack_index, unpack_index
+from carebus_loader.domain.guard import Held, pack, unpack
+
+LEDGER = "carebus_subject"
+LEDGER_DDL = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER} (
+  source       VARCHAR(63)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  subject      VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  state        MEDIUMTEXT   CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'hashes by version',
+  chart        BINARY(16)   NULL COMMENT 'patient_data.uuid',
+  pid          BIGINT       NULL COMMENT 'patient_data.pid when it was last written',
+  tombstone    TINYINT      NOT NULL DEFAULT 0 COMMENT 'retired',
+  last_job     VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '',
+  row_index    MEDIUMBLOB   NULL COMMENT 'uuid and hash of each row as we wrote it',
+  first_seen   DATETIME     NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  last_changed DATETIME     NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  PRIMARY KEY (source, subject)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='carebus: what it wrote here'
+"""
+LEDGER_COLUMNS = frozenset(
+    {"source", "subject", "state", "chart", "pid", "tombstone", "last_job", "row_index"}
+)
+
+SubjectKey = tuple[str, str]
+_STATEMENT_BYTES = 4_000_000
+"""Servers take packets of 16 MB unless told otherwise."""
+_JOB_FLOOR = "job:"
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """Up to which versions a source was retired: as a whole, and job by job."""
+
+    held: Mapping[str, Held]
+
+    def of(self, job_id: str) -> Version | None:
+        """Return the version that a delivery of this job must exceed."""
+        found = [self.held[k].version for k in (ALL_TABLES, _JOB_FLOOR + job_id) if k in self.held]
+        return max(found, default=None)
+
+    def there(self, of_job: str) -> Held | None:
+        """Return the floor of the source, or of one of its jobs."""
+        return self.held.get(_JOB_FLOOR + of_job if of_job else ALL_TABLES)
+
+    def raised(self, of_job: str, version: Version) -> Floors:
+        """Return the floors with one of them at a new height."""
+        return Floors({**self.held, _JOB_FLOOR + of_job if of_job else ALL_TABLES: Held(version, "")})
+
+
+NO_FLOORS = Floors({})
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the ledger says of some subjects and of their sources."""
+
+    standing: Mapping[SubjectKey, Standing]
+    floors: Mapping[str, Floors]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the ledger is to say of one subject."""
+
+    judgement: Judgement
+    chart: bytes | None
+    pid: int | None
+    index: RowIndex | None
+    """None leaves the index as it is."""
+
+
+async def open_sources(session: Session, sources: Iterable[str]) -> None:
+    """Make the row that holds the floors of each source."""
+    for source in sorted(sources):
+        await session.execute(
+            f"INSERT INTO {LEDGER} (source, subject, state) VALUES (%s, %s, '{{}}') "
+            "ON DUPLICATE KEY UPDATE source = source",
+            (source, ALL_SUBJECTS),
+        )
+
+
+async def read_subjects(session: Session, keys: Iterable[SubjectKey], *, lock: bool = False) -> Read:
+    """Read what stands of some subjects.
+
+    Args:
+        session: Where; inside a transaction when locking.
+        keys: The subjects.
+        lock: Whether to lock the rows, in key order; the floors only against being raised.
+    """
+    by_source: defaultdict[str, list[str]] = defaultdict(list)
+    for source, subject in sorted(keys):
+        by_source[source].append(subject)
+    standing: dict[SubjectKey, Standing] = {}
+    floors: dict[str, Floors] = {}
+    for source, subjects in by_source.items():
+        floors[source] = await read_floors(session, source, "LOCK IN SHARE MODE" if lock else "")
+        found = await session.select(
+            f"SELECT subject, state, chart FROM {LEDGER} WHERE source = %s AND subject IN "
+            f"({_places(len(subjects))}) ORDER BY subject {'FOR UPDATE' if lock else ''}",
+            (source, *subjects),
+        )
+        for subject, state, chart in found:
+            standing[source, subject] = Standing(unpack(state), chart, known=True)
+    return Read(standing, floors)
+
+
+async def read_floors(session: Session, source: str, lock: str = "") -> Floors:
+    """Read the floors of one source."""
+    found = await session.select(
+        f"SELECT state FROM {LEDGER} WHERE source = %s AND subject = %s {lock}", (source, ALL_SUBJECTS)
+    )
+    return Floors(unpack(found[0][0])) if found else NO_FLOORS
+
+
+async def write_floors(session: Session, source: str, floors: Floors) -> None:
+    """Write the floors of one source, whose row is locked."""
+    await session.execute(
+        f"UPDATE {LEDGER} SET state = %s WHERE source = %s AND subject = %s",
+        (pack(floors.held), source, ALL_SUBJECTS),
+    )
+
+
+async def live_subjects(
+    session: Session, source: str, of_job: str, *, after: str, limit: int
+) -> list[SubjectKey]:
+    """Return the next subjects of a source, or of one of its jobs, in key order."""
+    of = "AND last_job = %s" if of_job else ""
+    found = await session.select(
+        f"SELECT subject FROM {LEDGER} WHERE source = %s AND subject > %s AND tombstone = 0 {of} "
+        "ORDER BY subject LIMIT %s",
+        (source, after, *([of_job] if of_job else []), limit),
+    )
+    return [(source, subject) for (subject,) in found]
+
+
+async def read_indexes(session: Session, keys: Sequence[SubjectKey]) -> dict[SubjectKey, RowIndex]:
+    """Read which rows stand of some subjects."""
+    by_source: defaultdict[str, list[str]] = defaultdict(list)
+    for source, subject in keys:
+        by_source[source].append(subject)
+    return {
+        (source, subject): unpack_index(packed)
+        for source, subjects in by_source.items()
+        for subject, packed in await session.select(
+            f"SELECT subject, row_index FROM {LEDGER} WHERE source = %s "
+            f"AND subject IN ({_places(len(subjects))})",
+            (source, *subjects),
+        )
+    }
+
+
+async def write_subjects(session: Session, entries: Iterable[Entry]) -> None:
+    """Write ledger rows in key order.
+
+    Raises:
+        DuplicateKey: A subject that was unknown has come to be known.
+    """
+    ordered = sorted(
+        entries, key=lambda e: (e.judgement.delivery.plan.source, e.judgement.delivery.plan.subject)
+    )
+    fresh = [_values(e) for e in ordered if not e.judgement.standing.known]
+    changed = [_values(e) for e in ordered if e.judgement.standing.known and e.index is not None]
+    noted = [_values(e)[:-1] for e in ordered if e.judgement.standing.known and e.index is None]
+    await _insert(session, fresh, _COLUMNS, "")
+    await _insert(session, changed, _COLUMNS, _updating(_COLUMNS))
+    await _insert(session, noted, _COLUMNS[:-1], _updating(_COLUMNS[:-1]))
+
+
+_COLUMNS = ("source", "subject", "state", "chart", "pid", "tombstone", "last_job", "row_index")
+
+
+def _values(entry: Entry) -> tuple[object, ...]:
+    delivery, held = entry.judgement.delivery, entry.judgement.held
+    return (
+        delivery.plan.source,
+        delivery.plan.subject,
+        pack(held),
+        entry.chart,
+        entry.pid,
+        int(set(held) == {ALL_TABLES}),
+        delivery.job_id,
+        pack_index(entry.index) if entry.index is not None else None,
+    )
+
+
+def _updating(columns: Sequence[str]) -> str:
+    parts = [
+        # A statement that does not reach the chart leaves on record where it is.
+        f"{c} = COALESCE(VALUES({c}), {c})" if c in ("chart", "pid") else f"{c} = VALUES({c})"
+        for c in columns[2:]
+    ]
+    return f"ON DUPLICATE KEY UPDATE {', '.join(parts)}"
+
+
+async def _insert(
+    session: Session, rows: Sequence[tuple[object, ...]], columns: Sequence[str], conflict: str
+) -> None:
+    one = f"({_places(len(columns))})"
+    head = f"INSERT INTO {LEDGER} ({', '.join(columns)}) VALUES "
+    for part in _by_bytes(rows):
+        await session.execute(
+            f"{head}{', '.join([one] * len(part))} {conflict}", [cell for row in part for cell in row]
+        )
+
+
+def _by_bytes(rows: Sequence[tuple[object, ...]]) -> Iterable[list[tuple[object, ...]]]:
+    part: list[tuple[object, ...]] = []
+    size = 0
+    for row in rows:
+        size += 100 + sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+        part.append(row)
+        if size >= _STATEMENT_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _places(count: int) -> str:
+    return ", ".join(["%s"] * count)

@@ -1,0 +1,104 @@
+"""Retiring a source, or the subjects that one job wrote last: everything goes, and older plans stay stale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from carebus_contracts.plans import ALL_SUBJECTS, PlannedTable, ReadPlan
+from carebus_contracts.receipts import Result
+from carebus_loader.adapters.openemr import ledger
+from carebus_loader.adapters.openemr.changes import Change, change_of
+from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.judging import ALL_TABLES, judge
+from carebus_loader.adapters.openemr.rows import Charted, clear_staging, put_rows
+from carebus_loader.domain.guard import Verdict, decide
+from carebus_loader.ports import Delivery, Written
+
+_SUBJECTS_A_TRANSACTION = 200
+_TOMBSTONE = PlannedTable(kind="tombstone", table=ALL_TABLES, hash="", count=0)
+
+
+async def retire(session: Session, delivery: Delivery) -> Written:
+    """Take away all subjects that are older than the plan, some at a time, and keep a floor for late ones.
+
+    The floor comes first: who holds it shared is waited for, who comes after sees it.
+    """
+    plan, of_job = delivery.plan, delivery.plan.of_job
+    await ledger.open_sources(session, [plan.source])
+    await session.begin()
+    floors = await ledger.read_floors(session, plan.source, "FOR UPDATE")
+    verdict = decide(floors.there(of_job), delivery.version, "")
+    if verdict is Verdict.STALE:
+        await session.rollback()
+        return Written(Result.STALE)
+    await ledger.write_floors(session, plan.source, floors.raised(of_job, delivery.version))
+    await session.commit()
+    deleted = 0
+    tables: dict[str, int] = {}
+    after = ALL_SUBJECTS
+    while keys := await ledger.live_subjects(
+        session, plan.source, of_job, after=after, limit=_SUBJECTS_A_TRANSACTION
+    ):
+        for change in await _retire_some(session, delivery, keys):
+            deleted += change.deleted
+            for table, count in change.tables.items():
+                tables[table] = tables.get(table, 0) + count
+        after = keys[-1][1]
+    unchanged = verdict is Verdict.UNCHANGED and not deleted
+    return Written(Result.UNCHANGED if unchanged else Result.APPLIED, deleted=deleted, tables=tables)
+
+
+async def would_retire(session: Session, delivery: Delivery) -> Written:
+    """Say how many rows would go, by reading only."""
+    plan, of_job = delivery.plan, delivery.plan.of_job
+    floors = await ledger.read_floors(session, plan.source)
+    verdict = decide(floors.there(of_job), delivery.version, "")
+    if verdict is Verdict.STALE:
+        return Written(Result.STALE)
+    deleted = 0
+    after = ALL_SUBJECTS
+    while keys := await ledger.live_subjects(
+        session, plan.source, of_job, after=after, limit=_SUBJECTS_A_TRANSACTION
+    ):
+        changes = await _tombstones(session, delivery, keys, lock=False)
+        deleted += sum(change.deleted for change in changes)
+        after = keys[-1][1]
+    unchanged = verdict is Verdict.UNCHANGED and not deleted
+    return Written(Result.UNCHANGED if unchanged else Result.APPLIED, deleted=deleted)
+
+
+async def _retire_some(
+    session: Session, delivery: Delivery, keys: Sequence[ledger.SubjectKey]
+) -> list[Change]:
+    await clear_staging(session)
+    await session.begin()
+    changes = await _tombstones(session, delivery, keys, lock=True)
+    await ledger.write_subjects(
+        session, (ledger.Entry(c.judgement, None, None, c.index) for c in changes if c.judgement.noted)
+    )
+    await put_rows(
+        session,
+        [Charted(c, 0, made=False) for c in changes],
+        range(0),
+        direct=False,
+    )
+    await session.commit()
+    return changes
+
+
+async def _tombstones(
+    session: Session, delivery: Delivery, keys: Sequence[ledger.SubjectKey], *, lock: bool
+) -> list[Change]:
+    read = await ledger.read_subjects(session, keys, lock=lock)
+    indexes = await ledger.read_indexes(session, keys)
+    return [
+        change_of(judge(_one(delivery, key), read.standing[key], None), indexes.get(key, {}))
+        for key in keys
+        if key in read.standing
+    ]
+
+
+def _one(delivery: Delivery, key: ledger.SubjectKey) -> Delivery:
+    plan = delivery.plan
+    gone = ReadPlan(target=plan.target, source=plan.source, subject=key[1], writes=(_TOMBSTONE,))
+    return Delivery(gone, delivery.version, delivery.job_id)

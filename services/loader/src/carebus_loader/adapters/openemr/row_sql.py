@@ -1,0 +1,136 @@
+"""SQL of the rows of a plan: straight into a table, or by way of a staging table and an upsert.
+
+``LOAD DATA LOCAL`` turns errors into warnings. Straight into a table it is the quickest way to put rows that
+are not there yet, and it is believed only when nothing was warned of; everything else is staged as text
+and put by ``INSERT … SELECT``, where the strict mode holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from carebus_loader.adapters.openemr.places import TARGETS, Place
+from carebus_loader.adapters.openemr.schema import TABLES
+
+NULL = r"\N"
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": r"\0"})
+_FORMAT = r"CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'"
+
+GONE = "carebus_gone"
+LINKS = "carebus_links"
+PATIENTS = "carebus_in_patient_data"
+
+
+def staging(table: str) -> str:
+    """Return the name of a table's staging table."""
+    return f"carebus_in_{table}"
+
+
+def temporary_tables() -> list[str]:
+    """Return statements that make the staging tables: keys as they are, all else as text."""
+    statements = [
+        f"CREATE TEMPORARY TABLE {GONE} (uuid BINARY(16) NOT NULL PRIMARY KEY) ENGINE=InnoDB",
+        f"CREATE TEMPORARY TABLE {LINKS} "
+        "(uuid BINARY(16) NOT NULL PRIMARY KEY, pid BIGINT, encounter BIGINT) ENGINE=InnoDB",
+    ]
+    for table in ("patient_data", *(place.table for place in TARGETS)):
+        keys = {"uuid", "pid", "encounter"}
+        text = [
+            f"`{c.name}` LONGTEXT"
+            for c in TABLES[table].columns.values()
+            if not c.auto and c.name not in keys
+        ]
+        statements.append(
+            f"CREATE TEMPORARY TABLE {staging(table)} (uuid BINARY(16) NOT NULL PRIMARY KEY, pid BIGINT, "
+            f"encounter BIGINT, {', '.join(text)}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+        )
+    return statements
+
+
+def line(cells: Iterable[object]) -> str:
+    """Return one row as LOAD DATA reads it."""
+    return "\t".join(
+        [
+            NULL
+            if cell is None
+            else cell.translate(_ESCAPES)
+            if cell.__class__ is str
+            else str(int(cell))
+            if cell.__class__ is bool
+            else str(cell)
+            for cell in cells
+        ]
+    )
+
+
+@lru_cache(maxsize=256)
+def load_direct(place: Place, columns: tuple[str, ...]) -> str:
+    """Return the LOAD DATA of rows that are not there yet: the plan's cells, pid, and an encounter number."""
+    read = [_read(place, column) for column in columns] + [f"`{place.patient}`"]
+    if place.numbered:
+        read.append("`encounter`")
+    named = {column: f"`{column}`" for column in columns}
+    sets = ["`uuid` = UNHEX(@uuid)"] + [
+        f"`{column}` = {sql.format_map(named)}" for column, sql in {**place.once, **place.always}.items()
+    ]
+    return f"{_load(place.table, read)} SET {', '.join(sets)}"
+
+
+@lru_cache(maxsize=256)
+def load_staging(table: str, columns: tuple[str, ...], refers: str = "", *, numbered: bool = False) -> str:
+    """Return the LOAD DATA of the same cells into a staging table."""
+    read = ["@uuid" if c == "uuid" else "`encounter`" if c == refers else f"`{c}`" for c in columns]
+    read += ["`pid`", "`encounter`"] if numbered else ["`pid`"]
+    return f"{_load(staging(table), read)} SET uuid = UNHEX(@uuid)"
+
+
+@lru_cache(maxsize=256)
+def upsert(place: Place, columns: tuple[str, ...]) -> str:
+    """Return the statement that puts staged rows: clinical columns only, where a row is there already."""
+    clinical = [c for c in columns if c != "uuid" and not (c == place.refers and place.linked)]
+    named = {c: f"s.`{'encounter' if c == place.refers else c}`" for c in columns}
+    values = {"uuid": "s.uuid", place.patient: "s.pid", **{c: named[c] for c in clinical}}
+    if place.numbered:
+        values["encounter"] = "s.encounter"
+    values |= {c: sql.format_map(named) for c, sql in {**place.once, **place.always}.items()}
+    kept = [*clinical, *place.always]
+    return (
+        f"INSERT INTO `{place.table}` ({_names(values)}) SELECT {', '.join(values.values())} "
+        f"FROM {staging(place.table)} s ON DUPLICATE KEY UPDATE "
+        + ", ".join(f"`{c}` = VALUES(`{c}`)" for c in kept)
+    )
+
+
+@lru_cache(maxsize=256)
+def update_patients(columns: tuple[str, ...]) -> str:
+    """Return the statement that brings staged columns into patients that are there."""
+    sets = ", ".join(f"p.`{c}` = s.`{c}`" for c in columns if c != "uuid")
+    return f"UPDATE patient_data p JOIN {PATIENTS} s ON s.uuid = p.uuid SET {sets}"
+
+
+def take_away(place: Place) -> str:
+    """Return the statement that marks rows as taken away."""
+    sets = ", ".join(f"t.`{c}` = {sql}" for c, sql in place.away.items())
+    return f"UPDATE `{place.table}` t JOIN {GONE} g ON g.uuid = t.uuid SET {sets}"
+
+
+LOAD_GONE = f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE {GONE} {_FORMAT} (@uuid) SET uuid = UNHEX(@uuid)"
+LOAD_LINKS = (
+    f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE {LINKS} {_FORMAT} (@uuid, pid, encounter) "
+    "SET uuid = UNHEX(@uuid)"
+)
+
+
+def _read(place: Place, column: str) -> str:
+    if column == "uuid":
+        return "@uuid"
+    return "@link" if column == place.refers and place.linked else f"`{column}`"
+
+
+def _load(table: str, read: Sequence[str]) -> str:
+    return f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE `{table}` {_FORMAT} ({', '.join(read)})"
+
+
+def _names(values: Mapping[str, str]) -> str:
+    return ", ".join(f"`{column}`" for column in values)

@@ -1,0 +1,249 @@
+"""Putting the rows of a batch: straight into the tables for new charts, by way of staging for the rest."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from carebus_contracts.errors import ConstraintViolated
+from carebus_loader.adapters.openemr import derived_sql as derived
+from carebus_loader.adapters.openemr import row_sql as sql
+from carebus_loader.adapters.openemr.changes import DEATH, PATIENT, Change
+from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.places import (
+    ENCOUNTERS,
+    LISTS,
+    PRESCRIPTIONS,
+    TARGETS,
+    Place,
+    check_columns,
+    place_of,
+)
+
+_UUIDS_A_STATEMENT = 1_000
+
+
+class Bent(Exception):
+    """The server would have bent or dropped a row; roll back and stage the rows."""
+
+
+@dataclass(slots=True)
+class Charted:
+    """The changes of one subject, and the chart that they go to."""
+
+    change: Change
+    pid: int
+    """0 where the plan only takes rows away."""
+    made: bool
+    """Whether the chart was made just now, so that nothing can be in it."""
+
+
+@dataclass(slots=True)
+class Encounters:
+    """Numbers of encounters by uuid in hex: those that stand, and fresh ones from our block."""
+
+    block: Iterator[int]
+    number: dict[str, int] = field(default_factory=dict)
+
+    def assign(self, uuids: Iterable[str]) -> None:
+        """Give a number to each that has none.
+
+        Raises:
+            Bent: The block is too small, as somebody else changed the same charts.
+        """
+        for uuid in uuids:
+            if uuid not in self.number:
+                if (fresh := next(self.block, None)) is None:
+                    raise Bent
+                self.number[uuid] = fresh
+
+
+async def put_rows(session: Session, charted: Sequence[Charted], block: range, *, direct: bool) -> None:
+    """Put and take away what changed, with all that follows from it.
+
+    Args:
+        session: Inside a transaction.
+        charted: Each subject's changes.
+        block: Fresh encounter numbers.
+        direct: Whether to try the quick way.
+
+    Raises:
+        Bent: Roll back and do it again without ``direct``.
+        ConstraintViolated: The server refuses a row.
+    """
+    encounters = Encounters(iter(block))
+    quick = [c for c in charted if c.made and direct]
+    slow = [c for c in charted if not (c.made and direct)]
+    if slow:
+        await _find_encounters(session, slow, encounters)
+    for c in charted:
+        encounters.assign(str(row[0]) for row in c.change.put.get(ENCOUNTERS.table, ()))
+    if quick:
+        await _put_direct(session, quick, encounters)
+    if slow:
+        await _put_staged(session, slow, encounters)
+        await _take_away(session, [c.change for c in slow])
+    told = [c.pid for c in charted if c.change.put.get(PATIENT) or c.made]
+    if told:
+        for statement in derived.after_patients(told):
+            await session.execute(statement)
+
+
+async def clear_staging(session: Session) -> None:
+    """Empty the staging tables; outside of a transaction, as it may end one."""
+    for table in (sql.GONE, sql.LINKS, sql.PATIENTS, *(sql.staging(p.table) for p in TARGETS)):
+        await session.execute(f"TRUNCATE TABLE {table}")
+
+
+async def _put_direct(session: Session, charted: Sequence[Charted], encounters: Encounters) -> None:
+    links: list[str] = []
+    filled: set[str] = set()
+    for (place, columns), rows in _grouped(charted).items():
+        lines = list(_lines(place, columns, rows, encounters, links))
+        filled.add(place.table)
+        if not await session.load(sql.load_direct(place, columns), lines):
+            raise Bent
+    pids = [c.pid for c in charted]
+    for place in TARGETS:
+        if place.table in filled and place is not LISTS:
+            for statement in derived.after_rows(place, derived.of_charts(place, pids)):
+                await session.execute(statement)
+    if filled & {LISTS.table, PRESCRIPTIONS.table}:
+        await session.execute(derived.register(LISTS.table, derived.of_charts(LISTS, pids)))
+    await _link(session, links)
+
+
+async def _put_staged(session: Session, charted: Sequence[Charted], encounters: Encounters) -> None:
+    await _update_patients(session, charted)
+    links: list[str] = []
+    for (place, columns), rows in _grouped(charted).items():
+        lines = list(_lines(place, columns, rows, encounters, links))
+        load = sql.load_staging(place.table, columns, place.refers, numbered=place.numbered)
+        if not await session.load(load, lines):
+            raise ConstraintViolated(f"{place.table}: a row is no text that the server can read")
+        await session.execute(sql.upsert(place, columns))
+        for statement in derived.after_rows(place, derived.of_staged(place)):
+            await session.execute(statement)
+        if place is ENCOUNTERS:
+            await session.execute(derived.after_staged_encounters())
+        elif place is PRESCRIPTIONS:
+            for statement in derived.after_staged_prescriptions():
+                await session.execute(statement)
+        elif place is LISTS:
+            await session.execute(derived.without_links())
+    await _link(session, links)
+
+
+async def _link(session: Session, links: Sequence[str]) -> None:
+    if links:
+        await session.execute(f"DELETE FROM {sql.LINKS}")
+        if not await session.load(sql.LOAD_LINKS, links):
+            raise ConstraintViolated("lists: a link is malformed")
+        for statement in derived.after_links():
+            await session.execute(statement)
+
+
+async def _update_patients(session: Session, charted: Sequence[Charted]) -> None:
+    by_columns: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for c in charted:
+        for write in (PATIENT, DEATH):
+            for row in c.change.put.get(write, ()):
+                columns = c.change.columns[write]
+                check_columns(PATIENT, columns)
+                by_columns[columns].append(sql.line([*row, c.pid]))
+        if c.change.gone.get(DEATH) and not c.change.put.get(DEATH):
+            for uuid in c.change.gone[DEATH]:
+                by_columns["uuid", "deceased_date", "deceased_reason"].append(
+                    sql.line([uuid.hex(), None, "", c.pid])
+                )
+    for columns, lines in by_columns.items():
+        await session.execute(f"DELETE FROM {sql.PATIENTS}")
+        if not await session.load(sql.load_staging(PATIENT, columns), lines):
+            raise ConstraintViolated("patient_data: a row is no text that the server can read")
+        await session.execute(sql.update_patients(columns))
+
+
+async def _take_away(session: Session, changes: Iterable[Change]) -> None:
+    gone: defaultdict[Place, set[bytes]] = defaultdict(set)
+    kept: set[bytes] = set()
+    for change in changes:
+        for write, uuids in change.gone.items():
+            if not write.startswith(PATIENT):
+                gone[place_of(write)].update(uuids)
+        # A row may move from one write to another: then it is not gone.
+        kept.update(bytes.fromhex(str(row[0])) for rows in change.put.values() for row in rows)
+    lines = [uuid.hex() for uuids in gone.values() for uuid in sorted(uuids - kept)]
+    if not lines:
+        return
+    if not await session.load(sql.LOAD_GONE, lines):
+        raise ConstraintViolated("the uuids of rows that are gone are malformed")
+    for place in gone:
+        await session.execute(sql.take_away(place))
+    for statement in derived.after_gone():
+        await session.execute(statement)
+
+
+async def _find_encounters(session: Session, charted: Sequence[Charted], encounters: Encounters) -> None:
+    wanted: set[str] = set()
+    for c in charted:
+        for write, rows in c.change.put.items():
+            if write.startswith(PATIENT):
+                continue
+            place, columns = place_of(write), c.change.columns[write]
+            if place.numbered:
+                wanted.update(str(row[0]) for row in rows)
+            elif place.refers in columns:
+                at = columns.index(place.refers)
+                wanted.update(str(row[at]) for row in rows if row[at])
+    uuids = sorted(map(_uuid, wanted))
+    for start in range(0, len(uuids), _UUIDS_A_STATEMENT):
+        some = uuids[start : start + _UUIDS_A_STATEMENT]
+        found = await session.select(
+            f"SELECT uuid, encounter FROM form_encounter WHERE uuid IN ({', '.join(['%s'] * len(some))})",
+            some,
+        )
+        encounters.number.update((uuid.hex(), number) for uuid, number in found)
+
+
+def _grouped(
+    charted: Sequence[Charted],
+) -> dict[tuple[Place, tuple[str, ...]], list[tuple[int, list[list[object]]]]]:
+    """Gather rows of all subjects by place and columns; encounters first, as others refer to them."""
+    groups: dict[tuple[Place, tuple[str, ...]], list[tuple[int, list[list[object]]]]] = {}
+    for c in charted:
+        for write, rows in c.change.put.items():
+            if rows and not write.startswith(PATIENT):
+                place, columns = place_of(write), c.change.columns[write]
+                check_columns(place.table, columns, place.refers)
+                groups.setdefault((place, columns), []).append((c.pid, rows))
+    return groups
+
+
+def _lines(
+    place: Place,
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[int, list[list[object]]]],
+    encounters: Encounters,
+    links: list[str],
+) -> Iterator[str]:
+    """Yield each row with its references resolved, and note which diagnoses belong to encounters."""
+    at = columns.index(place.refers) if place.refers in columns else None
+    numbers: Mapping[str, int] = encounters.number
+    for pid, some in rows:
+        for row in some:
+            if at is not None and row[at] is not None:
+                row[at] = numbers.get(str(row[at]))
+                if place.linked and row[at] is not None:
+                    links.append(f"{row[0]}\t{pid}\t{row[at]}")
+            if place.numbered:
+                yield sql.line([*row, pid, numbers[str(row[0])]])
+            else:
+                yield sql.line([*row, pid])
+
+
+def _uuid(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ConstraintViolated("a reference is no uuid") from None
