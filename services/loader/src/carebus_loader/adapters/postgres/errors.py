@@ -44,7 +44,7 @@ def translated(settings: PostgresSettings, doing: str, *, starting: bool = False
         raise
     except asyncpg.PostgresError as error:
         raise _translate(settings, error, doing, starting) from None
-    except (TimeoutError, asyncpg.InterfaceError, OSError) as error:
+    except (TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
         raise TargetUnavailable(
             f"{settings.address} does not answer: {type(error).__name__}", system=settings.address
         ) from None
