@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from carebus_console.domain.ledger import JobLedger
-from carebus_contracts.jobs import Accepted, JobEvent, JobState
+from carebus_contracts.jobs import JobEvent, JobState
 from carebus_contracts.receipts import Receipt
 
 
@@ -15,9 +15,7 @@ class Book:
     def __init__(self) -> None:
         self._ledgers: dict[str, JobLedger] = {}
         self.changed: set[str] = set()
-        """Jobs whose ledgers changed; the one who stores them takes them out."""
-        self.ended = False
-        """Whether a job ended since this was last looked at."""
+        """Jobs whose ledgers changed; whoever stores them takes them out."""
 
     def enter(self, message: JobEvent | Receipt, at_ms: int) -> None:
         """Enter an event or a receipt.
@@ -26,7 +24,6 @@ class Book:
             InvalidMessage: It cannot be entered.
         """
         ledger = self._ledgers.get(message.job_id) or JobLedger(message.job_id)
-        went_on = not ledger.finished_ms
         if isinstance(message, Receipt):
             changed = ledger.apply_receipt(message, at_ms)
         else:
@@ -34,7 +31,6 @@ class Book:
         if changed:
             self._ledgers[message.job_id] = ledger
             self.changed.add(message.job_id)
-            self.ended = self.ended or (went_on and bool(ledger.finished_ms))
 
     def restore(self, job_id: str, parts: Mapping[str, bytes]) -> None:
         """Take a ledger from its snapshot.
@@ -53,20 +49,23 @@ class Book:
         """Return the ledger of a job."""
         return self._ledgers.get(job_id)
 
-    def accepted(self, job_id: str) -> Accepted | None:
-        """How a job was accepted; None when it was not."""
-        ledger = self._ledgers.get(job_id)
-        return ledger.accepted if ledger else None
-
     def state(self, job_id: str) -> JobState | None:
         """Return the state of a job."""
         ledger = self._ledgers.get(job_id)
         return ledger.state if ledger else None
 
-    def states(self) -> Iterator[JobState]:
-        """Yield the states of all jobs, newest first."""
+    def states(self, limit: int) -> list[JobState]:
+        """Return the states of the newest jobs, newest first."""
         newest = sorted(self._ledgers.values(), key=lambda found: found.created_ms, reverse=True)
-        return (ledger.state for ledger in newest)
+        return [ledger.state for ledger in newest[:limit]]
+
+    def running(self) -> dict[str, list[str]]:
+        """Jobs that go on, by source."""
+        found: dict[str, list[str]] = {}
+        for ledger in self._ledgers.values():
+            if not ledger.finished_ms and (accepted := ledger.accepted) is not None:
+                found.setdefault(getattr(accepted.request, "source", ""), []).append(ledger.job_id)
+        return found
 
     def __iter__(self) -> Iterator[JobLedger]:
         return iter(list(self._ledgers.values()))

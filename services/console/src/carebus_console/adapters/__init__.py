@@ -1,0 +1,1 @@
+"""What the console asks of Kafka beside the runtime's streams."""

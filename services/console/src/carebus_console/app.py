@@ -1,0 +1,53 @@
+"""Wiring of the console."""
+
+from __future__ import annotations
+
+from carebus_console.access import Access
+from carebus_console.adapters.kafka_book import KafkaBook
+from carebus_console.adapters.kafka_dead_letters import KafkaDeadLetters
+from carebus_console.adapters.kafka_ends import KafkaEnds
+from carebus_console.adapters.kafka_loaders import KafkaLoaders
+from carebus_console.api import Api
+from carebus_console.desk import Desk
+from carebus_console.errands import Errands
+from carebus_console.settings import ConsoleSettings
+from carebus_contracts.topics import CONSOLE, JOB_REQUESTED
+from carebus_runtime.settings import KafkaSettings
+from carebus_runtime.subscription import Batching, Subscription
+from carebus_runtime.worker import Resource, Worker
+
+STATES_OWNER = 0
+"""The replica that reads this partition of the request topic stores states and runs errands."""
+
+
+def build(settings: ConsoleSettings | None = None, kafka: KafkaSettings | None = None) -> Worker:
+    """Return the console that the environment describes.
+
+    Raises:
+        ConfigurationError: It does not describe one.
+    """
+    settings = settings or ConsoleSettings.load()
+    kafka = kafka or KafkaSettings.load()
+    worker = Worker("console", settings, kafka)
+    producer = worker.producer
+    ends = KafkaEnds(kafka)
+    records = KafkaBook(
+        kafka,
+        producer=producer,
+        blobs=worker.blobs,
+        ends=ends,
+        states_per_s=settings.states_per_s,
+        keep_days=settings.keep_days,
+    )
+    letters = KafkaDeadLetters(kafka, records.redriven)
+    desk = Desk(records, producer=producer, loaders=KafkaLoaders(kafka), token=settings.token)
+    requests = worker.subscribe(
+        Subscription(JOB_REQUESTED, CONSOLE, bytes, desk.handler(), Batching(records=100, wait_ms=100))
+    )
+    records.owner = lambda: STATES_OWNER in requests.assignment
+    worker.resource(Resource("kafka", ends.start, ends.stop, ends.ping))
+    worker.resource(Resource("job states", records.start, records.stop, records.ping))
+    worker.background(records.run)
+    worker.background(Errands(records, producer=producer, letters=letters).run)
+    worker.routes(Api(desk, letters, Access(settings.token), closing=lambda: records.closing).routes())
+    return worker

@@ -1,0 +1,68 @@
+"""The report of a job: where every row and every message went, and whether the account closes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from carebus_contracts.jobs import JobState, TableCounts, TargetProgress
+
+
+def report_of(state: JobState) -> dict[str, Any]:
+    """Return the report as JSON would hold it.
+
+    ``closes`` is true when for each table ``read = emitted + left behind`` and for each target
+    ``extracted`` is the sum of its outcomes.
+    """
+    rows = [_table(table, counts) for table, counts in sorted(state.tables.items())]
+    targets = [_target(target, state.extracted, told) for target, told in state.targets.items()]
+    return {
+        "job_id": state.job_id,
+        "status": state.status.value,
+        "kind": state.kind,
+        "source": state.source,
+        "dry_run": state.dry_run,
+        "requester": state.requester,
+        "claimed": state.claimed,
+        "created_ms": state.created_ms,
+        "finished_ms": state.finished_ms,
+        "persons": state.persons,
+        "extracted": state.extracted,
+        "reasons": list(state.reasons),
+        "notes": list(state.notes),
+        "rows": rows,
+        "targets": targets,
+        "closes": all(part["closes"] for part in (*rows, *targets)),
+    }
+
+
+def identity(extracted: int, outcomes: dict[str, int]) -> str:
+    """``5 = 3 applied + 2 unchanged``."""
+    parts = [f"{count} {name.replace('_', '-')}" for name, count in outcomes.items()]
+    return f"{extracted} = {' + '.join(parts) or '0'}"
+
+
+def _table(table: str, counts: TableCounts) -> dict[str, Any]:
+    return {
+        "table": table,
+        "read": counts.read,
+        "emitted": counts.emitted,
+        "left_behind": counts.left_behind,
+        "noted": counts.noted,
+        "closes": counts.read == counts.emitted + sum(counts.left_behind.values()),
+    }
+
+
+def _target(target: str, extracted: int, told: TargetProgress) -> dict[str, Any]:
+    return {
+        "target": target,
+        "extracted": extracted,
+        "outcomes": told.outcomes,
+        "identity": identity(extracted, told.outcomes),
+        "closes": extracted == sum(told.outcomes.values()),
+        "rows_inserted": told.rows_inserted,
+        "rows_updated": told.rows_updated,
+        "rows_deleted": told.rows_deleted,
+        "tables": told.tables,
+        "not_mapped": told.not_mapped,
+        "reasons": told.reasons,
+    }
