@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -52,11 +52,17 @@ Coder = Callable[[ConceptInUse | None, ConceptInUse | None, str | None], Coded]
 """Renders concept, source concept and source value. Cached: concepts recur, rows do not."""
 
 
+@lru_cache(maxsize=65_536)
+def _shared(concept: ConceptInUse) -> ConceptInUse:
+    """Return the one object for equal concepts: caches then compare by identity."""
+    return concept
+
+
 class Concepts(dict[int | None, ConceptInUse | None]):
     """Concepts of a bundle by id: None for 0 and NULL, a nameless one for an id without a row."""
 
-    def __init__(self, known: dict[int, ConceptInUse]) -> None:
-        super().__init__(known)
+    def __init__(self, known: Mapping[int, ConceptInUse]) -> None:
+        super().__init__({concept_id: _shared(concept) for concept_id, concept in known.items()})
         self[0] = self[None] = None
 
     def __missing__(self, concept_id: int | None) -> ConceptInUse | None:

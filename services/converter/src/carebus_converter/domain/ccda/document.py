@@ -77,7 +77,7 @@ def document(person: PersonRecords, *, settings: DocumentSettings) -> Document:
         C-CDA R2.1 Continuity of Care Document, template 2.16.840.1.113883.10.20.22.1.2.
     """
     root = settings.root_for(person.source)
-    chart = Chart(Concepts(dict(person.concept)), root, settings.utc_offset)
+    chart = Chart(Concepts(person.concept), root, settings.utc_offset)
     people = sorted(person.rows(Person), key=content_key)
     deaths = sorted(person.rows(Death), key=content_key)
     body = "".join(_sections(person, chart))
@@ -215,9 +215,10 @@ def _span(person: PersonRecords) -> tuple[date, date] | None:
 
 
 def _document_id(person: PersonRecords, head: str, body: str) -> str:
-    name = f"urn:carebus:document:{person.source}/{person.person_id}:{head}{body}"
-    digest = sha1(NAMESPACE_URL.bytes + name.encode("ascii"), usedforsecurity=False).digest()
-    return str(UUID(bytes=digest[:16], version=5))
+    digest = sha1(NAMESPACE_URL.bytes, usedforsecurity=False)
+    digest.update(f"urn:carebus:document:{person.source}/{person.person_id}:{head}".encode("ascii"))
+    digest.update(body.encode("ascii"))
+    return str(UUID(bytes=digest.digest()[:16], version=5))
 
 
 def _not_mapped(person: PersonRecords, chart: Chart) -> dict[str, dict[str, int]]:

@@ -80,17 +80,16 @@ def header(
     Source:
         C-CDA R2.1 US Realm Header and CCD, templates 2.16.840.1.113883.10.20.22.1.1 and 1.2.
     """
-    latest = settings.released or (span[1] if span else None)
-    moment = f"{stamp(latest, None, '').hl7}000000{settings.utc_offset}" if latest else ""
-    time = f'value="{moment}"' if moment else 'nullFlavor="UNK"'
+    latest = settings.released or (span[1] if span else _day_of_birth(person))
+    moment = f"{stamp(latest, None, '').hl7}000000{settings.utc_offset}"
     before, between, after = _fixed_parts(settings, root)
     return (
-        f"{_TITLE}<effectiveTime {time}/>{before}"
+        f'{_TITLE}<effectiveTime value="{moment}"/>{before}'
         f'<recordTarget><patientRole><id root="{root}.1" extension="{person_id}"/>{_NO_ADDRESS}'
         f'{_NO_TELECOM}<patient><name use="P"><given>{name.given}</given>'
         f"<family>{name.family}</family></name>"
         f"{_demographics(person, death, concepts, settings.utc_offset)}</patient></patientRole>"
-        f"</recordTarget><author><time {time}/>{between}{_service_event(span)}{after}"
+        f'</recordTarget><author><time value="{moment}"/>{between}{_service_event(span)}{after}'
     )
 
 
@@ -184,6 +183,18 @@ def birth_of(person: Person) -> str:
     except ValueError:
         return f"{year:04}{month:02}"
     return f"{year:04}{month:02}{day:02}"
+
+
+_UNDATED = date(1900, 1, 1)
+"""Time of a document whose records name no day at all: the Companion Guide's rules allow no null."""
+
+
+def _day_of_birth(person: Person | None) -> date:
+    """Return the first day that the birth date allows: the latest day that an undated record names."""
+    digits = birth_of(person) if person else ""
+    if not digits:
+        return _UNDATED
+    return date(int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1))
 
 
 def _deceased(death: Death | None, offset: str) -> str:

@@ -54,9 +54,7 @@ def interval(low: str, high: str) -> str:
     An end before its start cannot be stated in HL7: it becomes unknown, the narrative shows it.
     """
     start = f'<low value="{low}"/>' if low else '<low nullFlavor="UNK"/>'
-    if not high:
-        return start
-    return start + bound_high(low, high)
+    return start + bound_high(low, high) if high else start
 
 
 def bound_high(low: str, high: str) -> str:

@@ -18,7 +18,7 @@ _UCUM = re.compile(rf"/?{_TERM}(?:[./]{_TERM})*").fullmatch
 """Common UCUM, case-sensitive: enough to tell ``kU/L`` and ``{score}`` from ``n/a`` and ``mmHg``.
 Large prefixes are left out: in source texts ``ML`` is a millilitre far more often than 1,000 m3."""
 
-_NOT_ANNOTATION = re.compile(r"[^!-z|~]+|[{}\"&<>]+")
+_NOT_ANNOTATION = re.compile(r'(?:[^!-z|~]|["&<>{}])+')
 _OMOP_SPELLINGS = (("[U]", "U"), ("[degC]", "Cel"))
 """Codes of OMOP's UCUM vocabulary that UCUM itself does not have."""
 

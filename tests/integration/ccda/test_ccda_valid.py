@@ -1,0 +1,103 @@
+"""Every document of two whole data sets is valid: schema, three Schematrons, and the strict checks."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carebus_contracts.omop.bundle import decode_person
+from carebus_converter.domain.ccda import DocumentSettings, document
+from support.omop_bundles import bundles
+from unit.converter.ccda.factories import a_document
+from unit.converter.ccda.strategies import rows_of_any_table
+
+FULL = os.environ.get("CAREBUS_TEST_FULL") == "1"
+"""Everything under every Schematron: two minutes instead of one."""
+
+SAMPLE = 300
+
+
+@pytest.fixture(scope="module")
+def documents(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one file a person of GiBleed and of Synthea27Nj, in a folder each."""
+    root = tmp_path_factory.mktemp("ccda")
+    for name in ("gibleed_5.3", "synthea27nj_5.4"):
+        folder = root / name
+        folder.mkdir()
+        for encoded in bundles(shared / "omop" / name / "parquet"):
+            person = decode_person(encoded)
+            made = document(person, settings=DocumentSettings())
+            (folder / f"{person.person_id}.xml").write_text(made.xml, encoding="ascii")
+    return root
+
+
+@pytest.fixture(scope="module")
+def sample(documents: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same 300 documents each time, or all of them."""
+    if FULL:
+        yield documents
+        return
+    root = tmp_path_factory.mktemp("sample")
+    every = sorted(documents.rglob("*.xml"))
+    for path in random.Random(7).sample(every, min(SAMPLE, len(every))):
+        (root / f"{path.parent.name}-{path.name}").symlink_to(path)
+    yield root
+
+
+def test_every_document_is_valid_ccda(shared: Path, documents: Path) -> None:
+    """All persons of both data sets, under the current Schematron of R2.1."""
+    assert len(list(documents.rglob("*.xml"))) == 2_722
+
+    assert_valid(shared, documents, "r21")
+
+
+@pytest.mark.parametrize("schematron", ["r21-2025-07", "companion"])
+def test_documents_are_valid_under_other_schematrons(shared: Path, sample: Path, schematron: str) -> None:
+    """The version that many sites still run, and the one merged with the Companion Guide."""
+    assert_valid(shared, sample, schematron)
+
+
+@pytest.fixture(scope="module")
+def odd_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Documents of records with empty cells, repeated ids, hostile text, impossible periods."""
+    root = tmp_path_factory.mktemp("odd")
+
+    @settings(max_examples=1_000 if FULL else 150, derandomize=True, deadline=None, database=None)
+    @given(st.lists(rows_of_any_table(), max_size=12))
+    def write(rows: list[NamedTuple]) -> None:
+        made = a_document(*rows)
+        (root / f"{made.document_id}.xml").write_text(made.xml, encoding="ascii")
+
+    write()
+    return root
+
+
+@pytest.mark.parametrize("schematron", ["r21", "r21-2025-07", "companion"])
+def test_documents_of_odd_records_are_valid(shared: Path, odd_documents: Path, schematron: str) -> None:
+    """Whatever a bundle holds, its document is valid."""
+    assert_valid(shared, odd_documents, schematron)
+
+
+def assert_valid(shared: Path, folder: Path, schematron: str) -> None:
+    """Fail with the findings unless the validator finds no error in any file of a folder."""
+    command = [
+        sys.executable,
+        shared / "ccda" / "ccda_validate.py",
+        "--strict",
+        "-q",
+        "--sch",
+        schematron,
+        folder,
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-4_000:] + run.stderr[-1_000:]
+    assert " 0 failed, 0 errors" in run.stdout + run.stderr

@@ -1,0 +1,40 @@
+"""Anything that a bundle can hold, however odd."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from carebus_contracts.omop.catalog import PERSON_TABLES
+from unit.converter.ccda import factories as f
+from unit.converter.ccda.factories import a_row
+
+ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=60)
+"""Every code point, lone surrogates, controls and non-characters too."""
+
+CONCEPT_IDS = st.sampled_from([0, None, 4711, *(concept.concept_id for concept in f.KNOWN)])
+CELLS: dict[Any, st.SearchStrategy[Any]] = {
+    int: st.integers(-3, 3),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    str: ANY_TEXT,
+    date: st.dates(),
+}
+
+
+@st.composite
+def rows_of_any_table(draw: st.DrawFn) -> NamedTuple:
+    """Draw a row with few ids, so that they repeat, and with anything in its other cells."""
+    spec = PERSON_TABLES[draw(st.sampled_from(sorted(PERSON_TABLES)))]
+    values: dict[str, Any] = {}
+    for column, annotation in spec.types.items():
+        kinds = [kind for kind in getattr(annotation, "__args__", (annotation,)) if kind is not type(None)]
+        if column.endswith("concept_id"):
+            values[column] = draw(CONCEPT_IDS)
+        elif kinds[0] in CELLS:
+            cell = CELLS[kinds[0]]
+            values[column] = draw(cell if column in spec.key else st.none() | cell)
+        else:
+            values[column] = draw(st.none() | st.datetimes() | st.datetimes(timezones=st.timezones()))
+    return a_row(spec.row, **values)
