@@ -84,7 +84,7 @@ class RawTable:
         scan: str,
         schema: Sequence[tuple[str, str]],
     ) -> None:
-        """Add a part that the engine can scan under its own column names; ``schema`` is their names and types."""
+        """Add a part that the engine can scan; ``schema`` is the names and types of its columns."""
         fields, types = [field for field, _ in schema], [kind for _, kind in schema]
         columns = ", ".join(f"{identifier(field)} AS r{n}" for n, field in enumerate(fields))
         relation = f"(SELECT {columns} FROM {scan})"
@@ -218,13 +218,8 @@ class _Builder:
         self._done[name] = relation_of(self._folder, name)
 
     def _note_rejected(self, table: str) -> None:
-        there = self._one("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'")
-        if not there:
-            return
-        lines = self._one("SELECT count(DISTINCT (file_id, line)) FROM reject_errors")
-        self._connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-        if lines:
-            self.rejected[table] = int(lines)
+        if lines := take_rejected(self._connection):
+            self.rejected[table] = lines
 
     def _note_repeated(self, table: str, name: str) -> None:
         if table not in PERSON_TABLES or table == "person":
@@ -240,6 +235,18 @@ class _Builder:
     def _one(self, sql: str) -> Any:
         row = self._connection.execute(sql).fetchone()
         return row[0] if row else None
+
+
+def take_rejected(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return how many lines the last scans of delimited files could not make rows of, and forget them."""
+    there = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'"
+    if connection.execute(there).fetchone() == (0,):
+        return 0
+    lines = connection.execute(
+        "SELECT count(DISTINCT (scan_id, file_id, line)) FROM reject_errors"
+    ).fetchone()
+    connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
+    return int(lines[0]) if lines else 0
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import duckdb
 
 from carebus_contracts.errors import JobError
 from carebus_contracts.jobs import CsvFolder
-from carebus_extractor.adapters.building import RawSource, RawTable, reading
+from carebus_extractor.adapters.building import RawSource, RawTable, reading, take_rejected
 from carebus_extractor.adapters.engine import quoted
 from carebus_extractor.adapters.files import SourceFile
 from carebus_extractor.adapters.staged_files import StagedFiles
@@ -223,9 +223,7 @@ def _check_quotes(connection: duckdb.DuckDBPyConnection, text: Text, layout: Lay
 def _counted(connection: duckdb.DuckDBPyConnection, scan: str) -> int:
     """Return the number of rows and of rejected lines."""
     row = connection.execute(f"SELECT count(*) FROM {scan}").fetchone()
-    rejected = connection.execute("SELECT count(DISTINCT (file_id, line)) FROM reject_errors").fetchone()
-    connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-    return (row[0] if row else 0) + (rejected[0] if rejected else 0)
+    return (row[0] if row else 0) + take_rejected(connection)
 
 
 def _records(connection: duckdb.DuckDBPyConnection, text: Text) -> int:

@@ -124,7 +124,7 @@ class SliceReader:
             encode_person(
                 source=self._job.source,
                 person_id=person_id,
-                cdm_version=self._stage.manifest.cdm_version,
+                cdm_version=self._stage.cdm_version(self._work.job),
                 covers=self._covers,
                 tables=tables,
                 concepts=[lookup[c] for c in concepts if c in lookup],

@@ -105,7 +105,7 @@ class ReferenceReader:
             source=source,
             table=table,
             chunk=chunk,
-            cdm_version=self._stage.manifest.cdm_version,
+            cdm_version=self._stage.cdm_version(self._work.job),
             rows=text,
         )
         return BundleMessage(f"{source}/{table}/{chunk}".encode(), value, REFERENCE_CONTRACT, person=False)

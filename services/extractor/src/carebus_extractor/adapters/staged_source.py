@@ -115,7 +115,7 @@ def plan_of(
     absent_tables = [t for t in PERSON_TABLES if t not in stage.relations]
     if absent_tables:
         notes.append(f"the source has no {', '.join(absent_tables)}: left alone in the targets")
-    return SourcePlan(fingerprint, stage.manifest.cdm_version, counted.number, tuple(ranges), tuple(notes))
+    return SourcePlan(fingerprint, stage.cdm_version(job), counted.number, tuple(ranges), tuple(notes))
 
 
 class _Counted:

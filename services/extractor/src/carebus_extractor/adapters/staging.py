@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from carebus_contracts.jobs import ExtractJob
 from carebus_extractor.settings import ExtractorSettings
 
 STAGE_FORMAT = 1
@@ -51,6 +52,10 @@ class Stage:
     manifest: Manifest
     relations: Mapping[str, str]
     """SQL of each table's relation; ``_weights`` is (person_id, rows, size)."""
+
+    def cdm_version(self, job: ExtractJob) -> str:
+        """Return what the job says, else what the source says or shows."""
+        return self.manifest.cdm_version if job.cdm_version == "auto" else job.cdm_version
 
 
 def stage_of(folder: Path) -> Stage:

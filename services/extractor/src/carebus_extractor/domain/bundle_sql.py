@@ -35,7 +35,8 @@ def rows_sql(table: str, relation: str) -> str:
     spec = PERSON_TABLES[table]
     text = f"CAST(json_array({', '.join(spec.columns)}) AS VARCHAR)"
     if table == "person":
-        return f"SELECT person_id, 1, encode('[' || min({text}) || ']') FROM {relation} WHERE _travels GROUP BY 1"
+        first = f"SELECT person_id, 1, encode('[' || min({text}) || ']')"
+        return f"{first} FROM {relation} WHERE _travels GROUP BY 1"
     order = "t" if spec.key == ("person_id",) else "k, t"
     return (
         f"SELECT person_id, count(*), encode('[' || string_agg(t, ',' ORDER BY {order}) || ']') FROM "

@@ -100,18 +100,22 @@ def _text_cell(kind: type, raw: str) -> Cell:
         number = f"TRY_CAST({raw} AS DOUBLE)"
         return Cell(f"CASE WHEN isfinite({number}) THEN {number} END", given)
     # vocabularies write 19700101, Oracle writes 01-JAN-1970; the engine reads the rest, unpadded ones too
-    other = f"try_strptime({raw}, ['%Y%m%d', '%d-%b-%Y'])"
-    if kind is date:
-        return Cell(_in_calendar(f"TRY_CAST({raw} AS DATE)", "DATE", f"CAST({other} AS DATE)"), given)
-    return Cell(_iso(_in_calendar(f"TRY_CAST({raw} AS TIMESTAMP)", "TIMESTAMP", other)), given)
-
-
-def _in_calendar(value: str, sql: str, otherwise: str = "NULL") -> str:
-    latest = _LATEST if sql == "DATE" else f"{_LATEST} 23:59:59.999999"
-    return (
-        f"CASE WHEN {value} BETWEEN {sql} '{_EARLIEST}' AND {sql} '{latest}' THEN {value} "
-        f"ELSE {otherwise} END"
+    sql = "DATE" if kind is date else "TIMESTAMP"
+    digits = (
+        f"CASE WHEN right({raw}, 1) BETWEEN '0' AND '9' THEN {raw} END"  # strptime makes 1900 of 'infinity'
     )
+    other = f"CAST(try_strptime({digits}, ['%Y%m%d', '%d-%b-%Y']) AS {sql})"
+    value = _in_calendar(f"TRY_CAST({raw} AS {sql})", sql, other)
+    return Cell(value if kind is date else _iso(value), given)
+
+
+def _in_calendar(value: str, sql: str, other: str = "") -> str:
+    """Return the first value that a calendar holds: the engine knows infinity and years before Christ."""
+    latest = _LATEST if sql == "DATE" else f"{_LATEST} 23:59:59.999999"
+    tests = " ".join(
+        f"WHEN {v} BETWEEN {sql} '{_EARLIEST}' AND {sql} '{latest}' THEN {v}" for v in (value, other) if v
+    )
+    return f"CASE {tests} END"
 
 
 def _iso(timestamp: str) -> str:

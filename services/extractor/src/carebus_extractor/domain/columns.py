@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ ONLY_IN_5_4 = frozenset(
     }
 )
 """Columns that tell a 5.4 source from a 5.3 one where CDM_SOURCE does not say."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./ -]{0,80}")
 
 ALL_TABLES: Mapping[str, TableSpec] = {**PERSON_TABLES, **REFERENCE_TABLES}
 NUMBERED_BY_US = "metadata"
@@ -102,17 +105,23 @@ def check_columns(table: str, where: str, match: Match) -> None:
     Raises:
         JobError: They do not; the sentence names the place and the columns at fault.
     """
-    if lacking := lacking_columns(table, match):
+    if not match.places:
+        # what stands there may be a patient's data
         raise JobError(
-            f"{where} does not fit {table}: missing {', '.join(lacking)}; "
-            f"unknown columns found: {shortened(match.unknown) or 'none'}"
+            f"{where} does not fit {table}: its first line names no column of {table}; has it a header?"
+        )
+    if lacking := lacking_columns(table, match):
+        unknown = shortened(match.unknown) or "none"
+        raise JobError(
+            f"{where} does not fit {table}: missing {', '.join(lacking)}; unknown columns found: {unknown}"
         )
 
 
 def shortened(names: Sequence[str], limit: int = 8) -> str:
-    """Return some names, and how many more there are."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    """Return some names, and how many more there are; what is no name is not shown."""
+    shown = [name for name in names if _NAME.fullmatch(name)][:limit]
+    rest = len(names) - len(shown)
+    return ", ".join(shown + ([f"{rest} more"] if rest else []))
 
 
 def cdm_version_of(said: str | None, *, renamed: bool, columns: frozenset[tuple[str, str]]) -> str:
