@@ -1,0 +1,5 @@
+"""``python -m carebus_cli``."""
+
+from carebus_cli.main import main
+
+main()

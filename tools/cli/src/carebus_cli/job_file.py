@@ -1,0 +1,47 @@
+"""The commented job file that ``carebus jobs init`` prints."""
+
+JOB_FILE = """\
+# A carebus job. Submit it with:  carebus jobs submit this-file.yaml --watch
+kind: extract
+
+# Stable name of the source. Every id in the targets depends on it, so keep it for ever:
+# lower case letters, digits, '_', '.', '-'.
+source: my-hospital
+
+# Where the OMOP records are. One of:
+omop:
+  format: csv                   # a folder with one file a table: person.csv, measurement.csv.gz ...
+  path: /data/omop              # under a folder that the extractor's settings allow
+  # delimiter: auto             # one character, 'tab', or 'auto' to look at each file
+#
+#   format: parquet             # a folder with one Parquet file (or folder of parts) a table
+#   path: /data/omop
+#
+#   format: duckdb              # a DuckDB database file
+#   path: /data/omop.duckdb
+#   schema: main
+#
+#   format: postgres            # a schema of a database that the extractor's settings name
+#   connection: lab_omop
+#   schema: cdm
+
+# Where they go: any of openemr, postgres, clickhouse, documents. Each needs a loader that runs.
+targets: [openemr, postgres, clickhouse, documents]
+
+# --- all of the following may be left out ------------------------------------------------------
+
+# job_id: my-hospital-2024-06   # the same id and job again is the same job; made up when left out
+# requester: ada@example.org    # who asks, for the record
+# cdm_version: auto             # auto, 5.3 or 5.4
+
+# persons:                      # all of them when nothing is said
+#   limit: 100                  # at most so many, in order of person_id
+#   start_after: 4711           # only greater person_ids
+#   ids: [1, 2, 3]              # exactly these
+#   sample: 0.01                # a share, the same persons every time
+
+# leave_out: [note]             # tables to leave alone in the targets
+# vocabulary: false             # true: the whole vocabulary, not only concepts in use
+# slice_persons: 500            # persons a slice at most; carebus finds a good number by itself
+# dry_run: false                # true: compare and count, write nothing
+"""

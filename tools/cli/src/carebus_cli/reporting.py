@@ -1,0 +1,84 @@
+"""The report of a job as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_report(report: Mapping[str, Any], screen: Console) -> None:
+    """Print where every row and every message went."""
+    what = " (dry run: nothing was written)" if report["dry_run"] else ""
+    screen.print(f"Job {report['job_id']} {report['status']}{what}; source {report['source'] or '-'}")
+    if report["requester"]:
+        screen.print(f"Requested by {report['requester']}{' (claimed)' if report['claimed'] else ''}")
+    for line in (*report["reasons"], *report["notes"]):
+        screen.print(f"  {line}")
+    if report["rows"]:
+        screen.print(_source_rows(report["rows"]))
+    if report["targets"]:
+        screen.print(_outcomes(report["targets"]))
+        _print_reasons(report["targets"], screen)
+        screen.print(
+            "Messages: extracted = applied + unchanged + stale + refused + dead-lettered + discarded"
+        )
+        for target in report["targets"]:
+            verdict = "closes" if target["closes"] else "DOES NOT CLOSE"
+            screen.print(f"  {target['target']:11} {target['identity']}   {verdict}")
+    screen.print(f"The account {'closes' if report['closes'] else 'DOES NOT CLOSE'}.")
+
+
+def _source_rows(rows: list[Mapping[str, Any]]) -> Table:
+    table = Table("table", title="Source rows: read = emitted + left behind", title_justify="left")
+    for name in ("read", "emitted"):
+        table.add_column(name, justify="right")
+    table.add_column("left behind")
+    table.add_column("noted")
+    for row in rows:
+        mark = "" if row["closes"] else "  DOES NOT CLOSE"
+        table.add_row(
+            row["table"],
+            str(row["read"]),
+            str(row["emitted"]),
+            _counts(row["left_behind"]) + mark,
+            _counts(row["noted"]),
+        )
+    return table
+
+
+def _outcomes(targets: list[Mapping[str, Any]]) -> Table:
+    table = Table("target", "messages", title="Targets", title_justify="left")
+    for name in ("rows inserted", "updated", "deleted"):
+        table.add_column(name, justify="right")
+    for target in targets:
+        table.add_row(
+            target["target"],
+            _counts({name.replace("_", "-"): n for name, n in target["outcomes"].items()}),
+            str(target["rows_inserted"]),
+            str(target["rows_updated"]),
+            str(target["rows_deleted"]),
+        )
+    return table
+
+
+def _print_reasons(targets: list[Mapping[str, Any]], screen: Console) -> None:
+    unmapped = Table(
+        "target", "table", "not mapped", title="Source rows that became nothing", title_justify="left"
+    )
+    given_up = Table("target", "reason", title="Refused and dead-lettered messages", title_justify="left")
+    given_up.add_column("messages", justify="right")
+    for target in targets:
+        for table, reasons in target["not_mapped"].items():
+            unmapped.add_row(target["target"], table, _counts(reasons))
+        for reason, count in target["reasons"].items():
+            given_up.add_row(target["target"], reason, str(count))
+    for table in (unmapped, given_up):
+        if table.row_count:
+            screen.print(table)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
