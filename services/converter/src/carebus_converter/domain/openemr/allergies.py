@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.omop.observation import Observation
-from carebus_converter.domain.openemr.cells import NULL, moment, text
+from carebus_converter.domain.openemr.cells import NULL, moment, shortened, text
 from carebus_converter.domain.openemr.chart import Chart
-from carebus_converter.domain.openemr.codes import codes_of, shortened
+from carebus_converter.domain.openemr.codes import codes_of
 from carebus_converter.domain.openemr.lists import list_row
 
 _STATES_ALLERGY = re.compile(

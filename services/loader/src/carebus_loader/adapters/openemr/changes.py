@@ -10,7 +10,6 @@ import orjson
 from carebus_contracts.plans import PlannedTable
 from carebus_loader.adapters.openemr.judging import Judgement
 from carebus_loader.adapters.openemr.row_index import RowIndex, index_lines
-from carebus_loader.domain.guard import Verdict
 from carebus_loader.ports import Written
 
 PATIENT = "patient_data"
@@ -56,9 +55,8 @@ def change_of(judgement: Judgement, standing: Mapping[str, Mapping[bytes, bytes]
     change = Change(judgement, {table: dict(rows) for table, rows in standing.items()})
     for write in judgement.writes:
         _replace(change, write)
-    for table, verdict in judgement.verdicts.items():
-        if verdict is Verdict.WRITE and not judgement.written(table):
-            _take_away(change, table, change.index.pop(table, {}))
+    for table in judgement.emptied:
+        _take_away(change, table, change.index.pop(table, {}))
     return change
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from carebus_contracts.plans import PlannedTable
 from carebus_contracts.receipts import Result
@@ -14,11 +13,14 @@ from carebus_loader.ports import Delivery
 
 ALL_TABLES = "*"
 """A tombstone of this table, in a plan or in the ledger, is one of every table."""
+GONE = ""
+"""Content hash of a tombstone."""
 
-TAKEN = (Verdict.WRITE, Verdict.RAISE)
+_TAKEN = (Verdict.WRITE, Verdict.RAISE)
+_JOB_FLOOR = "job:"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What the ledger says of one subject."""
 
@@ -27,9 +29,29 @@ class Standing:
     """uuid of the patient row."""
     known: bool = False
     """Whether the ledger has a row for it."""
+    last_job: str = ""
+    """The job of the newest statement about it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """Up to which versions a source was retired: as a whole, and job by job."""
+
+    held: Mapping[str, Held]
+
+    def there(self, of_job: str = "") -> Held | None:
+        """Return the floor of the source, or of one of its jobs."""
+        return self.held.get(_JOB_FLOOR + of_job if of_job else ALL_TABLES)
+
+    def raised(self, of_job: str, version: Version) -> Floors:
+        """Return the floors with one of them at a new height."""
+        return Floors({**self.held, _JOB_FLOOR + of_job if of_job else ALL_TABLES: Held(version, GONE)})
+
+
+NO_FLOORS = Floors({})
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What one delivery does."""
 
@@ -38,71 +60,89 @@ class Judgement:
     verdicts: Mapping[str, Verdict]
     held: Mapping[str, Held]
     """What the ledger will say."""
-
-    @cached_property
-    def writes(self) -> list[PlannedTable]:
-        """Tables that get new content."""
-        return [
-            write
-            for write in self.delivery.plan.writes
-            if write.kind == "replace_scope" and self.verdicts[write.table] is Verdict.WRITE
-        ]
-
-    @cached_property
-    def emptied(self) -> frozenset[str]:
-        """Tables that a tombstone empties."""
-        return frozenset(
-            table for table, verdict in self.verdicts.items() if verdict in TAKEN and not self.written(table)
-        )
+    writes: Sequence[PlannedTable]
+    """Tables that get new content."""
+    emptied: Sequence[str]
+    """Tables that lose theirs."""
+    result: Result
 
     @property
     def noted(self) -> bool:
         """Whether the ledger changes."""
-        return any(verdict in TAKEN for verdict in self.verdicts.values())
+        return any(verdict in _TAKEN for verdict in self.verdicts.values())
+
+    @property
+    def last_job(self) -> str:
+        """The job of the newest statement: one that comes late does not take the subject over."""
+        newest = max((there.version for there in self.held.values()), default=self.delivery.version)
+        return self.delivery.job_id if self.delivery.version >= newest else self.standing.last_job
 
     @property
     def rewritten(self) -> bool:
         """Whether rows may change."""
         return Verdict.WRITE in self.verdicts.values()
 
-    @property
-    def result(self) -> Result:
-        """What the receipt says."""
-        return result_of(self.verdicts.values())
 
-    def written(self, table: str) -> bool:
-        """Whether the plan says what a table is to hold."""
-        return any(w.table == table and w.kind == "replace_scope" for w in self.delivery.plan.writes)
-
-
-def judge(delivery: Delivery, standing: Standing, floor: Version | None) -> Judgement:
+def judge(delivery: Delivery, standing: Standing, floors: Floors = NO_FLOORS) -> Judgement:
     """Apply the guard to each table of a plan.
 
-    Args:
-        delivery: The plan and its version.
-        standing: What the ledger says of the subject.
-        floor: Version up to which its source, or its job, was retired.
+    A plan of a job that was retired says that at its version there is nothing: so it is of no account
+    whether plan or retirement came first.
     """
-    below = [Held(floor, "")] if floor is not None else []
-    if ALL_TABLES in standing.held:
-        below.append(standing.held[ALL_TABLES])
+    below = [there for there in (floors.there(), standing.held.get(ALL_TABLES)) if there is not None]
+    job_floor = floors.there(delivery.job_id) if delivery.job_id else None
+    taken_back = job_floor is not None and delivery.version <= job_floor.version
     verdicts: dict[str, Verdict] = {}
     after = dict(standing.held)
-    for table, content in _statements(delivery, standing):
-        there = max((*below, *((standing.held[table],) if table in standing.held else ())), default=None)
-        verdict = decide(there, delivery.version, content)
-        verdicts[table] = verdict
-        if verdict in TAKEN:
+    for table, stated in _statements(delivery, standing):
+        content = GONE if taken_back else stated
+        there = max((*below, *([standing.held[table]] if table in standing.held else [])), default=None)
+        verdict = verdicts[table] = decide(there, delivery.version, content)
+        if verdict in _TAKEN:
             after[table] = Held(delivery.version, content)
-    return Judgement(delivery, standing, verdicts, _folded(after))
+    writes = [
+        write
+        for write in delivery.plan.writes
+        if write.kind == "replace_scope" and not taken_back and verdicts[write.table] is Verdict.WRITE
+    ]
+    # A late tombstone of all tables is noted for those never seen; what stands decides what it was.
+    about = [verdict for table, verdict in verdicts.items() if table != ALL_TABLES] or verdicts.values()
+    result = Result.STALE if taken_back else result_of(about)
+    return _judgement(delivery, standing, verdicts=verdicts, after=after, writes=writes, result=result)
 
 
-def _statements(delivery: Delivery, standing: Standing) -> list[tuple[str, str]]:
+def take_back(delivery: Delivery, standing: Standing) -> Judgement:
+    """Empty a subject whose last job is retired: at the versions that it has, there is nothing.
+
+    So another job's plan that is on its way is not overtaken by the retirement.
+    """
+    live = {t: h for t, h in standing.held.items() if h.hash != GONE and h.version <= delivery.version}
+    verdicts = dict.fromkeys(live, Verdict.WRITE)
+    after = {**standing.held, **{table: Held(held.version, GONE) for table, held in live.items()}}
+    result = result_of(verdicts.values())
+    return _judgement(delivery, standing, verdicts=verdicts, after=after, writes=[], result=result)
+
+
+def _judgement(
+    delivery: Delivery,
+    standing: Standing,
+    *,
+    verdicts: Mapping[str, Verdict],
+    after: Mapping[str, Held],
+    writes: Sequence[PlannedTable],
+    result: Result,
+) -> Judgement:
+    written = {write.table for write in writes}
+    emptied = [t for t, verdict in verdicts.items() if verdict is Verdict.WRITE and t not in written]
+    return Judgement(delivery, standing, verdicts, _folded(after), writes, emptied, result)
+
+
+def _statements(delivery: Delivery, standing: Standing) -> Iterable[tuple[str, str]]:
     """Return table and content hash of each statement; a tombstone has the empty hash."""
     writes = delivery.plan.writes
-    if any(w.table == ALL_TABLES for w in writes):
-        return [(table, "") for table in (ALL_TABLES, *standing.held) if table] if writes else []
-    return [(w.table, w.hash if w.kind == "replace_scope" else "") for w in writes]
+    if any(write.table == ALL_TABLES for write in writes):
+        return [(table, GONE) for table in {ALL_TABLES: None, **standing.held}]
+    return [(write.table, write.hash if write.kind == "replace_scope" else GONE) for write in writes]
 
 
 def _folded(held: Mapping[str, Held]) -> dict[str, Held]:
@@ -110,8 +150,4 @@ def _folded(held: Mapping[str, Held]) -> dict[str, Held]:
     all_gone = held.get(ALL_TABLES)
     if all_gone is None:
         return dict(held)
-    return {
-        table: there
-        for table, there in held.items()
-        if table == ALL_TABLES or (there.version, there.hash) > (all_gone.version, all_gone.hash)
-    }
+    return {table: there for table, there in held.items() if table == ALL_TABLES or there > all_gone}

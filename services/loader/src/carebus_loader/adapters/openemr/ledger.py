@@ -12,11 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from carebus_contracts.plans import ALL_SUBJECTS
-from carebus_contracts.versions import Version
 from carebus_loader.adapters.openemr.connection import Session
-from carebus_loader.adapters.openemr.judging import ALL_TABLES, Judgement, Standing
+from carebus_loader.adapters.openemr.judging import GONE, NO_FLOORS, Floors, Judgement, Standing
 from carebus_loader.adapters.openemr.row_index import RowIndex, pack_index, unpack_index
-from carebus_loader.domain.guard import Held, pack, unpack
+from carebus_loader.domain.guard import pack, unpack
 
 LEDGER = "carebus_subject"
 LEDGER_DDL = f"""
@@ -26,7 +25,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER} (
   state        MEDIUMTEXT   CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'hashes by version',
   chart        BINARY(16)   NULL COMMENT 'patient_data.uuid',
   pid          BIGINT       NULL COMMENT 'patient_data.pid when it was last written',
-  tombstone    TINYINT      NOT NULL DEFAULT 0 COMMENT 'retired',
+  tombstone    TINYINT      NOT NULL DEFAULT 0 COMMENT 'nothing of it stands',
   last_job     VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '',
   row_index    MEDIUMBLOB   NULL COMMENT 'uuid and hash of each row as we wrote it',
   first_seen   DATETIME     NOT NULL DEFAULT CURRENT_TIMESTAMP,
@@ -41,30 +40,6 @@ LEDGER_COLUMNS = frozenset(
 SubjectKey = tuple[str, str]
 _STATEMENT_BYTES = 4_000_000
 """Servers take packets of 16 MB unless told otherwise."""
-_JOB_FLOOR = "job:"
-
-
-@dataclass(frozen=True, slots=True)
-class Floors:
-    """Up to which versions a source was retired: as a whole, and job by job."""
-
-    held: Mapping[str, Held]
-
-    def of(self, job_id: str) -> Version | None:
-        """Return the version that a delivery of this job must exceed."""
-        found = [self.held[k].version for k in (ALL_TABLES, _JOB_FLOOR + job_id) if k in self.held]
-        return max(found, default=None)
-
-    def there(self, of_job: str) -> Held | None:
-        """Return the floor of the source, or of one of its jobs."""
-        return self.held.get(_JOB_FLOOR + of_job if of_job else ALL_TABLES)
-
-    def raised(self, of_job: str, version: Version) -> Floors:
-        """Return the floors with one of them at a new height."""
-        return Floors({**self.held, _JOB_FLOOR + of_job if of_job else ALL_TABLES: Held(version, "")})
-
-
-NO_FLOORS = Floors({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +87,12 @@ async def read_subjects(session: Session, keys: Iterable[SubjectKey], *, lock: b
     for source, subjects in by_source.items():
         floors[source] = await read_floors(session, source, "LOCK IN SHARE MODE" if lock else "")
         found = await session.select(
-            f"SELECT subject, state, chart FROM {LEDGER} WHERE source = %s AND subject IN "
+            f"SELECT subject, state, chart, last_job FROM {LEDGER} WHERE source = %s AND subject IN "
             f"({_places(len(subjects))}) ORDER BY subject {'FOR UPDATE' if lock else ''}",
             (source, *subjects),
         )
-        for subject, state, chart in found:
-            standing[source, subject] = Standing(unpack(state), chart, known=True)
+        for subject, state, chart, last_job in found:
+            standing[source, subject] = Standing(unpack(state), chart, known=True, last_job=last_job)
     return Read(standing, floors)
 
 
@@ -194,8 +169,8 @@ def _values(entry: Entry) -> tuple[object, ...]:
         pack(held),
         entry.chart,
         entry.pid,
-        int(set(held) == {ALL_TABLES}),
-        delivery.job_id,
+        int(all(there.hash == GONE for there in held.values())),
+        entry.judgement.last_job,
         pack_index(entry.index) if entry.index is not None else None,
     )
 

@@ -103,7 +103,8 @@ async def _introduce_provider(session: Session, settings: OpenEmrSettings) -> li
     await session.execute(
         "INSERT INTO users (uuid, username, fname, lname, npi, authorized, active, facility_id, facility, "
         "organization, abook_type) "
-        "SELECT %s, %s, %s, %s, %s, 1, 1, f.id, f.name, f.name, 'external_provider' FROM facility f WHERE f.id = %s",
+        "SELECT %s, %s, %s, %s, %s, 1, 1, f.id, f.name, f.name, 'external_provider' "
+        "FROM facility f WHERE f.id = %s",
         (
             _uuid(settings.database, "users", LOGIN),
             LOGIN,
@@ -123,8 +124,9 @@ async def _introduce_provider(session: Session, settings: OpenEmrSettings) -> li
 async def _map_location(session: Session, table: str, rows: str) -> None:
     await session.execute(
         "INSERT INTO uuid_mapping (uuid, resource, resource_path, `table`, target_uuid, created) "
-        f"SELECT {part('t.uuid', LOCATION_ROW)}, 'Location', NULL, '{table}', t.uuid, NOW() FROM {rows} AND NOT "
-        "EXISTS (SELECT 1 FROM uuid_mapping m WHERE m.target_uuid = t.uuid AND m.resource = 'Location')"
+        f"SELECT {part('t.uuid', LOCATION_ROW)}, 'Location', NULL, '{table}', t.uuid, NOW() FROM {rows} "
+        "AND NOT EXISTS "
+        "(SELECT 1 FROM uuid_mapping m WHERE m.target_uuid = t.uuid AND m.resource = 'Location')"
     )
     mappings = f"uuid_mapping m JOIN {rows.replace(' WHERE', ' ON t.uuid = m.target_uuid WHERE')}"
     await session.execute(register("uuid_mapping", mappings, uuid="m.uuid", mapped=1))

@@ -9,7 +9,7 @@ from carebus_contracts.receipts import Result
 from carebus_loader.adapters.openemr import ledger
 from carebus_loader.adapters.openemr.changes import Change, change_of
 from carebus_loader.adapters.openemr.connection import Session
-from carebus_loader.adapters.openemr.judging import ALL_TABLES, judge
+from carebus_loader.adapters.openemr.judging import ALL_TABLES, Judgement, Standing, judge, take_back
 from carebus_loader.adapters.openemr.rows import Charted, clear_staging, put_rows
 from carebus_loader.domain.guard import Verdict, decide
 from carebus_loader.ports import Delivery, Written
@@ -91,11 +91,16 @@ async def _tombstones(
 ) -> list[Change]:
     read = await ledger.read_subjects(session, keys, lock=lock)
     indexes = await ledger.read_indexes(session, keys)
+    of_job = delivery.plan.of_job
     return [
-        change_of(judge(_one(delivery, key), read.standing[key], None), indexes.get(key, {}))
-        for key in keys
-        if key in read.standing
+        change_of(_judged(_one(delivery, key), standing, of_job), indexes.get(key, {}))
+        for key, standing in read.standing.items()
+        if not of_job or standing.last_job == of_job
     ]
+
+
+def _judged(delivery: Delivery, standing: Standing, of_job: str) -> Judgement:
+    return take_back(delivery, standing) if of_job else judge(delivery, standing)
 
 
 def _one(delivery: Delivery, key: ledger.SubjectKey) -> Delivery:

@@ -219,9 +219,7 @@ def _key(delivery: Delivery) -> ledger.SubjectKey:
 
 
 def _judged(batch: Sequence[Delivery], read: ledger.Read) -> list[Judgement]:
-    return [
-        judge(d, read.standing.get(_key(d), UNKNOWN), read.floors[d.plan.source].of(d.job_id)) for d in batch
-    ]
+    return [judge(d, read.standing.get(_key(d), UNKNOWN), read.floors[d.plan.source]) for d in batch]
 
 
 async def _changes(session: Session, judged: Sequence[Judgement]) -> list[Change]:
