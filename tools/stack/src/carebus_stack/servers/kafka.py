@@ -21,6 +21,17 @@ JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Djav
 HEAP = ("-Xms256m", "-Xmx512m", "-XX:+ExitOnOutOfMemoryError")
 
 
+def cluster_id() -> str:
+    """Make a cluster id as Kafka does: 22 characters of base64url that do not begin with a hyphen.
+
+    Made here, as asking kafka.tools.StorageTool for one would be one more start of a JVM. With a hyphen
+    in front it would be taken for an option, once in 64 times.
+    """
+    while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return made
+
+
 class Kafka(Server):
     """The broker; runs as whoever we are, root included."""
 
@@ -69,8 +80,7 @@ class Kafka(Server):
         (self.around.folder.run / "log4j2.properties").write_text(_template("log4j2.properties"))
 
     def _format(self, partial: Path) -> None:
-        # Made here: kafka.tools.StorageTool random-uuid would be one more start of a JVM.
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = cluster_id()
         self._render(partial)
         log = self.around.folder.log(self.name)
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._properties]
