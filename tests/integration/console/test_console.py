@@ -261,6 +261,16 @@ async def test_events_of_unknown_jobs_and_junk_disturb_nobody(bus: Bus, tmp_path
         await reaches(client, job_id, status="completed")
 
 
+async def test_a_console_that_leaves_lets_followers_go(bus: Bus, tmp_path: Path) -> None:
+    """Somebody who watches a job does not hold up a drain."""
+    async with console(bus, tmp_path) as client:
+        job_id = await a_running_job(bus, client)
+        stream = await client.send(client.build_request("GET", f"/jobs/{job_id}/events"), stream=True)
+        lines = stream.aiter_lines()
+        assert await anext(lines) == "event: state"
+    # Leaving the console's context waits for its end, and fails when that takes too long.
+
+
 DEAD = OMOP_RECORDS.dead_letters(CONVERTER)
 
 

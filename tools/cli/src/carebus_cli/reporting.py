@@ -18,7 +18,9 @@ def print_report(report: Mapping[str, Any], screen: Console) -> None:
     for line in (*report["reasons"], *report["notes"]):
         screen.print(f"  {line}")
     if report["rows"]:
-        screen.print(_source_rows(report["rows"]))
+        screen.print(_source_rows([row for row in report["rows"] if row["read"]]))
+        if empty := [row["table"] for row in report["rows"] if not row["read"]]:
+            screen.print(f"Empty at the source: {', '.join(empty)}")
     if report["targets"]:
         screen.print(_outcomes(report["targets"]))
         _print_reasons(report["targets"], screen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from carebus_console.domain.account import Account
+from carebus_console.domain.account import STRONGEST_FIRST, Account
 from carebus_contracts.jobs import TableCounts, TargetProgress
 
 
@@ -47,7 +47,7 @@ class TargetTotals:
     def progress(self) -> TargetProgress:
         """Return it as states show it."""
         return TargetProgress(
-            outcomes=self.outcomes,
+            outcomes={r.value: self.outcomes[r.value] for r in STRONGEST_FIRST if r.value in self.outcomes},
             rows_inserted=self.inserted,
             rows_updated=self.updated,
             rows_deleted=self.deleted,
