@@ -74,7 +74,7 @@ def test_any_rows_in_any_order_make_one_well_formed_document(
 def test_hostile_text_in_every_free_field_parses_and_survives(text: str) -> None:
     """What XML can hold comes out as it went in."""
     concept = ConceptInUse(1, text, "SNOMED", text, None, None)
-    rows = [
+    rows: list[NamedTuple] = [
         f.a_condition(condition_concept_id=0, condition_source_value=text, stop_reason=text),
         f.a_condition(condition_concept_id=1, condition_occurrence_id=2),
         f.a_drug(drug_concept_id=0, drug_source_value=text, sig=text, route_source_value=text),
@@ -151,7 +151,7 @@ def test_rows_without_a_section_are_counted(table: str) -> None:
     """By table and reason."""
     spec = PERSON_TABLES[table]
     keys = dict.fromkeys(spec.key, 1)
-    row = spec.row(*(dict.fromkeys(spec.columns) | keys).values())
+    row = a_row(spec.row, **keys)
 
     made = document(a_bundle(row, row), settings=f.SETTINGS)
 
