@@ -6,6 +6,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -31,8 +32,10 @@ log = Log(__name__)
 
 PROOF = "carebus-proof"
 """Header of requests that came with the console's token: a keyed hash of the request."""
-ADMISSION_S = 10.0
-"""How long a caller of the API waits for the word of the replica that admits."""
+ADMISSION_S = 20.0
+"""How long a caller of the API waits for the word of the replica that admits: twice the session of
+one that was killed, after which another reads its partition."""
+NOT_YET = "it is on the request topic, but no console has admitted it yet; ask for its state in a while"
 DEAD_LETTER_TOPICS = tuple(topic.name for topic in dead_letter_topics())
 
 
@@ -86,7 +89,7 @@ class Desk:
         state = await self._word_on(job_id, before)
         if state is not None and state.status is JobStatus.REJECTED:
             return Rejected(job_id=job_id, reasons=state.reasons)
-        return admission
+        return admission if state is not None else replace(admission, notes=(*admission.notes, NOT_YET))
 
     async def news(self, timeout_s: float) -> bool:
         """Wait for any job to change; False when none did in time."""
