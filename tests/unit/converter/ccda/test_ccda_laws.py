@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from datetime import date
+from datetime import UTC, date, datetime
+from itertools import permutations
 from typing import NamedTuple
 
 import pytest
@@ -16,7 +17,7 @@ from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_converter.domain.ccda import Document, DocumentSettings, document
 from carebus_converter.domain.ccda.not_mapped import WHOLE_TABLES
 from unit.converter.ccda import factories as f
-from unit.converter.ccda.factories import a_bundle, a_document, find_all, parsed
+from unit.converter.ccda.factories import a_bundle, a_document, a_row, find_all, parsed
 from unit.converter.ccda.strategies import ANY_TEXT, rows_of_any_table
 
 MAPPED = {
@@ -125,6 +126,20 @@ def test_whole_row_twice_is_two_entries_with_ids_of_their_own() -> None:
     ids = [i.get("extension") for i in find_all(parsed(made), ".//c:act/c:id")]
 
     assert ids == ["1.act", "1-2.act", "1-3.act"]
+
+
+def test_copies_that_compare_badly_still_have_one_order() -> None:
+    """A time with a zone beside one without, and the two zeros, under one record id."""
+    naive = datetime(2020, 3, 14, 9, 0)  # noqa: DTZ001
+    rows = [
+        f.a_measurement(measurement_datetime=naive, value_as_number=0.0),
+        f.a_measurement(measurement_datetime=naive, value_as_number=-0.0),
+        f.a_measurement(measurement_datetime=naive.replace(tzinfo=UTC)),
+    ]
+
+    made = {a_document(*order).xml for order in permutations(rows)}
+
+    assert len(made) == 1
 
 
 def test_content_decides_the_document_id() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 RowT = TypeVar("RowT", bound=NamedTuple)
 
@@ -32,6 +32,9 @@ def numbered(rows: Sequence[RowT], key: Callable[[RowT], SortKey]) -> list[tuple
     return result
 
 
-def content_key(row: NamedTuple) -> tuple[Any, ...]:
-    """Return a key that orders rows with empty cells: an empty one stands before any value."""
-    return tuple((cell is not None, 0 if cell is None else cell) for cell in row)
+def content_key(row: NamedTuple) -> str:
+    """Return a key that is equal only for rows that look the same.
+
+    Spelt out rather than compared: times with and without a zone do not compare, and 0.0 equals -0.0.
+    """
+    return repr(row)
