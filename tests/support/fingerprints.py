@@ -23,9 +23,24 @@ HANDED_OUT = {
 }  # fmt: skip
 """Numbers that OpenEMR hands out: they depend on the order of arrival, so rows are compared without them."""
 CLOCKS = {
-    "modifydate", "last_updated", "updated_date", "update_date", "created_date", "regdate", "create_date",
-    "date_added", "date_modified", "registered_date", "created_at", "last_update",
-}  # fmt: skip
+    "modifydate",
+    "last_updated",
+    "last_update",
+    "updated_date",
+    "regdate",
+    "created",
+    "create_date",
+    "update_date",
+}
+"""When a row came, by OpenEMR's clock."""
+CLOCKS_OF = {"patient_data": {"date"}, "lists": {"date"}, "prescriptions": {"date_added", "date_modified"}}
+"""Columns that are clocks in one table and clinical in another."""
+OF_PERSONS = {
+    "uuid_mapping": " WHERE t.`table` <> 'facility'",
+    "uuid_registry": " WHERE t.table_name <> 'facility' AND NOT EXISTS "
+    "(SELECT 1 FROM uuid_mapping m WHERE m.uuid = t.uuid AND m.`table` = 'facility')",
+}
+"""The facility has a random uuid in each database, as OpenEMR would give it."""
 OPENEMR_TABLES = (
     "patient_data", "form_encounter", "forms", "lists", "lists_medication", "prescriptions", "immunizations",
     "uuid_registry", "uuid_mapping", "issue_encounter", "history_data",
@@ -105,14 +120,13 @@ def _openemr_table(cursor: Any, table: str) -> Counter[str]:
     )
     there = [name for (name,) in cursor.fetchall()]
     owner = next((name for name in ("pid", "patient_id") if name in there), None)
-    columns = [f"t.`{name}`" for name in there if name not in HANDED_OUT | CLOCKS]
+    left_out = HANDED_OUT | CLOCKS | CLOCKS_OF.get(table, set())
+    columns = [f"t.`{name}`" for name in there if name not in left_out]
     join = ""
     if owner and table != "patient_data":
         columns.append("p.uuid")
         join = f" LEFT JOIN patient_data p ON p.pid = t.`{owner}`"
-    if table in ("uuid_registry", "uuid_mapping"):
-        columns = [c for c in columns if c not in ("t.`created`", "t.`uuid`") or table == "uuid_registry"]
-    cursor.execute(f"SELECT {', '.join(columns)} FROM `{table}` t{join}")
+    cursor.execute(f"SELECT {', '.join(columns)} FROM `{table}` t{join}{OF_PERSONS.get(table, '')}")
     return Counter(sha256(repr(row).encode()).hexdigest()[:24] for row in cursor)
 
 
