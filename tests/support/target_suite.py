@@ -413,7 +413,7 @@ class TargetSuite:
 
     @given(data=st.data())
     @settings(
-        max_examples=25,
+        max_examples=40,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )

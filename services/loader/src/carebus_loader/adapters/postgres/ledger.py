@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import orjson
+
 from carebus_contracts.versions import Version
 from carebus_loader.adapters.postgres import sql
 from carebus_loader.adapters.postgres.locks import advisory_key
@@ -24,11 +26,22 @@ class Entry(NamedTuple):
     """A row of the ledger."""
 
     held: Mapping[str, Held]
-    last_job: str
+    jobs: Mapping[Version, str]
+    """The job behind each version that is held; a subject has one, or few."""
 
     def standing(self) -> dict[str, Standing]:
         """Return what is held by table."""
-        return {table: Standing(held, self.last_job) for table, held in self.held.items()}
+        return {table: Standing(held, self.jobs.get(held.version, "")) for table, held in self.held.items()}
+
+    def noting(self, statements: Mapping[str, Held], jobs: Mapping[Version, str]) -> Entry:
+        """Return the entry after statements of these jobs about some of its tables."""
+        held = {**self.held, **statements}
+        versions = {each.version for each in held.values()}
+        known = {**self.jobs, **jobs}
+        return Entry(held, {version: known[version] for version in versions if version in known})
+
+
+NOTHING = Entry({}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +81,24 @@ class Ledger:
         """Read the entries of those subjects that have one; with ``lock`` in key order and until commit."""
         sources, names = _columns(subjects)
         rows = await self.connection.fetch(
-            f"SELECT l.source, l.subject, l.held, l.last_job FROM {self._name(sql.LEDGER)} l "
+            f"SELECT l.source, l.subject, l.held, l.jobs FROM {self._name(sql.LEDGER)} l "
             "JOIN unnest($1::varchar[], $2::varchar[]) AS w(source, subject) "
             "ON l.source = w.source AND l.subject = w.subject "
             "ORDER BY l.source, l.subject" + (" FOR UPDATE OF l" if lock else ""),
             sources,
             names,
         )
-        return {(row[0], row[1]): Entry(unpack(row[2]), row[3]) for row in rows}
+        return {(row[0], row[1]): _entry(row[2], row[3]) for row in rows}
 
-    async def of_source(self, source: str, last_job: str) -> list[tuple[str, Entry]]:
-        """Lock and read all entries of a source, or those that one job wrote last."""
+    async def of_source(self, source: str, job_id: str) -> list[tuple[str, Entry]]:
+        """Lock and read all entries of a source, or those that may hold something of one job."""
         rows = await self.connection.fetch(
-            f"SELECT subject, held, last_job FROM {self._name(sql.LEDGER)} "
-            "WHERE source = $1 AND ($2 = '' OR last_job = $2) ORDER BY subject FOR UPDATE",
+            f"SELECT subject, held, jobs FROM {self._name(sql.LEDGER)} "
+            "WHERE source = $1 AND position($2 IN jobs) > 0 ORDER BY subject FOR UPDATE",
             source,
-            last_job,
+            orjson.dumps(job_id).decode() if job_id else "",
         )
-        return [(row[0], Entry(unpack(row[1]), row[2])) for row in rows]
+        return [(row[0], _entry(row[1], row[2])) for row in rows]
 
     async def insert(self, entries: Mapping[Subject, Entry]) -> None:
         """Write first entries, in key order.
@@ -96,8 +109,8 @@ class Ledger:
         if not entries:
             return
         done = await self.connection.execute(
-            f"INSERT INTO {self._name(sql.LEDGER)} (source, subject, held, tombstone, last_job) "
-            "SELECT * FROM unnest($1::varchar[], $2::varchar[], $3::text[], $4::boolean[], $5::varchar[]) "
+            f"INSERT INTO {self._name(sql.LEDGER)} (source, subject, held, tombstone, jobs) "
+            "SELECT * FROM unnest($1::varchar[], $2::varchar[], $3::text[], $4::boolean[], $5::text[]) "
             "ON CONFLICT DO NOTHING",
             *_rows(entries),
         )
@@ -110,15 +123,19 @@ class Ledger:
             return
         await self.connection.execute(
             f"UPDATE {self._name(sql.LEDGER)} l SET held = n.held, tombstone = n.tombstone, "
-            "last_job = n.last_job, updated_at = now() "
-            "FROM unnest($1::varchar[], $2::varchar[], $3::text[], $4::boolean[], $5::varchar[]) "
-            "AS n(source, subject, held, tombstone, last_job) "
+            "jobs = n.jobs, updated_at = now() "
+            "FROM unnest($1::varchar[], $2::varchar[], $3::text[], $4::boolean[], $5::text[]) "
+            "AS n(source, subject, held, tombstone, jobs) "
             "WHERE l.source = n.source AND l.subject = n.subject",
             *_rows(entries),
         )
 
     def _name(self, table: str) -> str:
         return f"{sql.quoted(self.schema)}.{sql.quoted(table)}"
+
+
+def _entry(held: str, jobs: str) -> Entry:
+    return Entry(unpack(held), {Version.parse(v): job for v, job in orjson.loads(jobs).items()})
 
 
 def _columns(subjects: Iterable[Subject]) -> tuple[list[str], list[str]]:
@@ -134,5 +151,8 @@ def _rows(entries: Mapping[Subject, Entry]) -> Sequence[list[Any]]:
         [subject for _, subject in keys],
         [pack(entry.held).decode() for entry in found],
         [not any(held.hash for held in entry.held.values()) for entry in found],
-        [entry.last_job for entry in found],
+        [
+            orjson.dumps({str(version): job for version, job in sorted(entry.jobs.items())}).decode()
+            for entry in found
+        ],
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from carebus_contracts.plans import ALL_SUBJECTS
+from carebus_contracts.plans import ALL_SUBJECTS, ReadPlan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import UNKNOWN_HASH, Version
-from carebus_loader.adapters.postgres.ledger import Entry, Ledger, Subject
+from carebus_loader.adapters.postgres.ledger import NOTHING, Entry, Ledger, Subject
 from carebus_loader.adapters.postgres.rows import Changes, apply
 from carebus_loader.adapters.postgres.settings import PostgresSettings
 from carebus_loader.domain.guard import Held, Verdict
@@ -54,8 +54,9 @@ async def load(connection: Any, settings: PostgresSettings, batch: Sequence[Deli
         tallies.append((delivery, judgement, tally))
         held = entry.held if entry else {}
         _collect(changes, delivery, scope, judgement=judgement, held=held, tally=tally)
-        if judgement.tables(Verdict.WRITE, Verdict.RAISE):
-            (known if entry else fresh)[scope.source, scope.subject] = _noted(entry, judgement, delivery)
+        if said := judgement.to_note():
+            after = (entry or NOTHING).noting(said, {delivery.version: delivery.job_id})
+            (known if entry else fresh)[scope.source, scope.subject] = after
     await ledger.insert(fresh)
     await apply(connection, settings, changes)
     await ledger.update(known)
@@ -79,12 +80,6 @@ def _collect(
         rows = write if judgement.statements[table.name].hash else None
         holds = table.name in held and held[table.name].hash != UNKNOWN_HASH
         changes.write(table, scope, rows, holds=holds, tally=tally)
-
-
-def _noted(entry: Entry | None, judgement: Judgement, delivery: Delivery) -> Entry:
-    changed = judgement.tables(Verdict.WRITE, Verdict.RAISE)
-    held = dict(entry.held) if entry else {}
-    return Entry(held | {table: judgement.statements[table] for table in changed}, delivery.job_id)
 
 
 async def _retire(
@@ -118,16 +113,26 @@ async def _empty(
     changes = Changes()
     emptied: dict[Subject, Entry] = {}
     for subject, entry in entries:
-        # A job's persons are gone as of what it said; then another job's older plan is still older.
-        gone = {
-            table: Held(held.version if plan.of_job else version, UNKNOWN_HASH)
-            for table, held in entry.held.items()
-            if (held.version <= version if plan.of_job else held.version < version)
-        }
+        gone = _retired(entry, plan, version)
         scope = Scope(plan.source, subject, int(subject.rpartition("/")[2]))
         for table in gone:
             if entry.held[table].hash != UNKNOWN_HASH and table in TABLES:
                 changes.write(TABLES[table], scope, None, holds=True, tally=tally)
-        emptied[plan.source, subject] = Entry({**entry.held, **gone}, entry.last_job)
+        if gone:
+            emptied[plan.source, subject] = entry.noting(gone, {version: delivery.job_id})
     await apply(ledger.connection, settings, changes)
     await ledger.update(emptied)
+
+
+def _retired(entry: Entry, plan: ReadPlan, version: Version) -> dict[str, Held]:
+    """Return the tables of a subject that a retirement empties, and as of which version."""
+    if not plan.of_job:
+        return {
+            table: Held(version, UNKNOWN_HASH) for table, held in entry.held.items() if held.version < version
+        }
+    # What a job said is gone as of when it said so: another job's older plan stays older than that.
+    return {
+        table: Held(standing.held.version, UNKNOWN_HASH)
+        for table, standing in entry.standing().items()
+        if standing.job_id == plan.of_job and standing.held.version <= version
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from carebus_loader.domain.warehouse.tables import SOURCE, TABLES, Kind, WarehouseTable
@@ -28,7 +28,7 @@ LEDGER_COLUMNS: Mapping[str, str] = MappingProxyType(
         "subject": "character varying",
         "held": "text",
         "tombstone": "boolean",
-        "last_job": "character varying",
+        "jobs": "text",
         "updated_at": "timestamp with time zone",
     }
 )
@@ -84,30 +84,34 @@ def create_stage(schema: str, table: WarehouseTable) -> str:
 def replace_scopes(schema: str, table: WarehouseTable) -> str:
     """Write the statement that makes scopes ($1 sources, $2 keys) hold exactly the staged rows.
 
-    Rows that are as staged are not touched. It returns source, key, inserted, updated, deleted.
+    Rows that are as staged are not touched. The rows of the scopes are read once, by the key's index
+    where the table is large. It returns source, key, inserted, updated, deleted.
     """
-    target, stage, scope = f"{quoted(schema)}.{quoted(table.name)}", stage_name(table), quoted(table.scope)
+    target, scope = f"{quoted(schema)}.{quoted(table.name)}", quoted(table.scope)
     cells = [column for column in table.columns if column not in table.key]
-    same_key = " AND ".join(f"t.{quoted(c)} = x.{quoted(c)}" for c in table.key)
-    same_cells = f"ROW({listed(cells, 't.')}) IS NOT DISTINCT FROM ROW({listed(cells, 'x.')})"
+    same_key = " AND ".join(f"m.{quoted(c)} = x.{quoted(c)}" for c in table.key)
+    differ = _differ(cells, "m.", "x.")
     conflict = (
         f"DO UPDATE SET {', '.join(f'{quoted(c)} = excluded.{quoted(c)}' for c in cells)} "
-        f"WHERE ROW({listed(cells, 't.')}) IS DISTINCT FROM ROW({listed(cells, 'excluded.')})"
+        f"WHERE {_differ(cells, 't.', 'excluded.')}"
         if cells
         else "DO NOTHING"
     )
     return f"""
 WITH scopes AS (SELECT * FROM unnest($1::varchar[], $2::bigint[]) AS s(source, key)),
+mine AS MATERIALIZED (
+  SELECT t.ctid AS row_place, t.* FROM scopes s JOIN {target} t ON t.source = s.source AND t.{scope} = s.key
+),
 gone AS (
-  DELETE FROM {target} t USING scopes s
-  WHERE t.source = s.source AND t.{scope} = s.key
-    AND NOT EXISTS (SELECT FROM {stage} x WHERE {same_key})
+  DELETE FROM {target} t USING (
+    SELECT m.row_place FROM mine m LEFT JOIN {stage_name(table)} x ON {same_key} WHERE x.source IS NULL
+  ) m WHERE t.ctid = m.row_place
   RETURNING t.source, t.{scope} AS key
 ),
 kept AS (
   INSERT INTO {target} AS t ({listed(table.columns)})
-  SELECT {listed(table.columns, "x.")} FROM {stage} x
-  WHERE NOT EXISTS (SELECT FROM {target} t WHERE {same_key}{f" AND {same_cells}" if cells else ""})
+  SELECT {listed(table.columns, "x.")} FROM {stage_name(table)} x
+  LEFT JOIN mine m ON {same_key} WHERE m.source IS NULL OR {differ}
   ON CONFLICT ({listed(table.key)}) {conflict}
   RETURNING t.source, t.{scope} AS key, t.xmax = 0 AS fresh
 )
@@ -125,7 +129,6 @@ def compare_scopes(schema: str, table: WarehouseTable) -> str:
         for place, (column, kind) in enumerate(table.kinds.items())
     )
     same_key = " AND ".join(f"t.{quoted(c)} = x.{quoted(c)}" for c in table.key)
-    differs = f"ROW({listed(cells, 't.')}) IS DISTINCT FROM ROW({listed(cells, 'x.')})" if cells else "false"
     return f"""
 WITH x AS (SELECT {staged} FROM json_array_elements($3::json) e),
 t AS (
@@ -134,7 +137,7 @@ t AS (
 )
 SELECT coalesce(x.source, t.source), coalesce(x.{scope}, t.{scope}),
   count(*) FILTER (WHERE t.source IS NULL),
-  count(*) FILTER (WHERE t.source IS NOT NULL AND x.source IS NOT NULL AND {differs}),
+  count(*) FILTER (WHERE t.source IS NOT NULL AND x.source IS NOT NULL AND {_differ(cells, "t.", "x.")}),
   count(*) FILTER (WHERE x.source IS NULL)
 FROM x FULL JOIN t ON {same_key} GROUP BY 1, 2"""
 
@@ -149,3 +152,9 @@ WITH gone AS (
   WHERE t.{quoted(SOURCE)} = s.source AND t.{scope} = s.key RETURNING t.source, t.{scope} AS key
 )
 SELECT source, key, 0, 0, count(*) FROM gone GROUP BY source, key"""
+
+
+def _differ(cells: Sequence[str], one: str, other: str) -> str:
+    if not cells:
+        return "false"
+    return f"ROW({listed(cells, one)}) IS DISTINCT FROM ROW({listed(cells, other)})"

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from carebus_contracts.plans import ReadPlan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import UNKNOWN_HASH, Version
+from carebus_loader.domain.deliveries import Delivery
 from carebus_loader.domain.guard import Held, Verdict, decide, result_of
-from carebus_loader.ports import Delivery
 
 WHOLE_SOURCE = "*"
 
@@ -51,9 +51,13 @@ class Judgement:
         """What became of the delivery."""
         return Result.STALE if self.silenced else result_of(self.verdicts.values())
 
-    def tables(self, *wanted: Verdict) -> list[str]:
-        """Return the tables with one of these verdicts."""
-        return [table for table, verdict in self.verdicts.items() if verdict in wanted]
+    def to_note(self) -> dict[str, Held]:
+        """Return the statements that are newer than what is held."""
+        return {
+            table: self.statements[table]
+            for table, verdict in self.verdicts.items()
+            if verdict in (Verdict.WRITE, Verdict.RAISE)
+        }
 
 
 def judge(delivery: Delivery, standing: Mapping[str, Standing], floors: Floors) -> Judgement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from carebus_contracts.receipts import Result
-from carebus_loader.ports import Written
+from carebus_loader.domain.deliveries import Written
 
 
 @dataclass(slots=True)
