@@ -91,7 +91,7 @@ def running_suite(
 
 
 def accounts_close(state: Mapping[str, Any]) -> bool:
-    """Whether on every target extracted is the sum of applied, unchanged, stale, refused, dead-lettered ..."""
+    """Whether on every target what was extracted is the sum of what became of it."""
     return all(
         sum(progress.get("outcomes", {}).values()) == state["extracted"]
         for progress in state["targets"].values()

@@ -1,0 +1,98 @@
+"""The converter's handler: one odd record costs its neighbours nothing, and every message is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from carebus_contracts.dead_letters import DeadLetterReason
+from carebus_contracts.errors import UnmappableRecord
+from carebus_contracts.headers import Envelope
+from carebus_contracts.omop.bundle import decode_person, encode_person
+from carebus_contracts.receipts import Result
+from carebus_contracts.versions import Version
+from carebus_converter.domain.revision import MAPPING_REVISION
+from carebus_converter.handlers import Records, convert_records
+from carebus_runtime.offload import Offload
+from carebus_runtime.received import Outcomes, Received
+
+
+class Discarding:
+    def __init__(self, *jobs: str) -> None:
+        self._jobs = jobs
+
+    def discarded(self, job_id: str) -> bool:
+        return job_id in self._jobs
+
+
+def a_message(person: int, *, job: str = "j", targets: tuple[str, ...] = ("postgres",)) -> Received[Records]:
+    value = encode_person(
+        source="lab", person_id=person, cdm_version="5.4", covers=["person"], tables={}, concepts=[]
+    )
+    envelope = Envelope(
+        job_id=job, slice=1, attempt="a", ordinal=person, version=Version(70), targets=targets
+    )
+    return Received(decode_person(value), envelope, "t", 0, person, 0, b"lab/%d" % person, len(value))
+
+
+def convert(records: Records, target: str) -> bytes | None:
+    person = getattr(records, "person_id", 0)
+    if person == 2:
+        raise UnmappableRecord("no rule")
+    if person == 3:
+        raise ZeroDivisionError("Jane Doe")
+    return None if target == "openemr" else b"%d for %b" % (person, target.encode())
+
+
+async def handled(batch: Sequence[Received[Records]], *discarded: str) -> Outcomes:
+    handle = convert_records(
+        convert, offload=Offload("test"), stage="carebus-converter", controls=Discarding(*discarded)
+    )
+    return await handle(batch)
+
+
+async def test_each_target_gets_its_message_with_version_and_place_in_the_account() -> None:
+    """The mapping's revision joins the version; job, slice, attempt and ordinal travel on."""
+    outcomes = await handled([a_message(1, targets=("postgres", "documents"))])
+
+    assert [(o.topic, o.key, o.value) for o in outcomes.outgoing] == [
+        ("carebus.dml.plans.postgres.v1", b"lab/1", b"1 for postgres"),
+        ("carebus.ccda.documents.v1", b"lab/1", b"1 for documents"),
+    ]
+    envelope = outcomes.outgoing[0].envelope
+    assert envelope.version == Version(70, MAPPING_REVISION)
+    assert (envelope.job_id, envelope.slice, envelope.attempt, envelope.ordinal) == ("j", 1, "a", 1)
+
+
+async def test_one_odd_record_does_not_stop_the_others() -> None:
+    """An unmappable record and a fault of ours are dead letters; the text of the fault stays out."""
+    outcomes = await handled([a_message(n) for n in (1, 2, 3, 4)])
+
+    assert [o.value for o in outcomes.outgoing] == [b"1 for postgres", b"4 for postgres"]
+    assert [(d.index, d.reason, d.detail) for d in outcomes.dead_letters] == [
+        (1, DeadLetterReason.UNMAPPABLE, "no rule"),
+        (2, DeadLetterReason.UNEXPECTED, "ZeroDivisionError"),
+    ]
+
+
+async def test_records_without_a_place_at_a_target_are_accounted_for() -> None:
+    """A target that has no place for such records owes nothing: its receipt says unchanged."""
+    outcomes = await handled([a_message(1, targets=("openemr",)), a_message(4, targets=("openemr",))])
+
+    assert outcomes.outgoing == []
+    (receipt,) = outcomes.receipts
+    assert (receipt.target, receipt.result, receipt.ordinals) == (
+        "openemr",
+        Result.UNCHANGED,
+        ((1, 1), (4, 4)),
+    )
+
+
+async def test_messages_of_a_discarded_job_are_skipped_and_counted() -> None:
+    """Each target that would have got something gets a receipt that says discarded."""
+    outcomes = await handled([a_message(1, job="gone", targets=("postgres", "openemr"))], "gone")
+
+    assert outcomes.outgoing == []
+    assert {(r.target, r.result) for r in outcomes.receipts} == {
+        ("postgres", Result.DISCARDED),
+        ("openemr", Result.DISCARDED),
+    }
