@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.stack import running_stack
 
 from carebus_runtime.settings import KafkaSettings
 from carebus_stack import LocalStack
+from support.stack import running_stack
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -61,6 +61,8 @@ def a_job(folder: Path, source: str = "lab", **more: Any) -> dict[str, Any]:
     } | more
 
 
+DEATH = "person_id,death_date\n1,2020-01-01\n"
+STRANGE = "id,sex,born\n1,F,1970\n"
 PERSON = "person_id,gender_concept_id,year_of_birth,race_concept_id,ethnicity_concept_id\n"
 
 
@@ -105,8 +107,8 @@ async def test_a_bare_message_on_the_request_topic_is_a_job_or_a_rejection(
 @pytest.mark.parametrize(
     ("name", "tables", "words"),
     [
-        pytest.param("noperson", {"death": "person_id,death_date\n1,2020-01-01\n"}, ["person"], id="no person table"),
-        pytest.param("header", {"person": "id,sex,born\n1,F,1970\n"}, ["person", "person_id"], id="header does not fit"),
+        pytest.param("noperson", {"death": DEATH}, ["person"], id="no person table"),
+        pytest.param("header", {"person": STRANGE}, ["person", "person_id"], id="header does not fit"),
     ],
 )  # fmt: skip
 def test_a_source_that_does_not_fit_fails_its_job_with_a_sentence(

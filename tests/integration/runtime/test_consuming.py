@@ -152,7 +152,7 @@ async def test_a_fatal_error_halts_without_commit(bus: Bus, tmp_path: Path) -> N
         raise FatalError("schema is not ours")
 
     async with working(bus, reading(bus, load), tmp_path) as worker:
-        await until(lambda: worker._stop.is_set())
+        await until(worker._stop.is_set)
 
     assert isinstance(worker.outcome, FatalError)  # type: ignore[attr-defined]
     assert await bus.lag() == 1
@@ -163,7 +163,7 @@ async def test_a_flood_of_unreadable_messages_halts_the_worker(bus: Bus, tmp_pat
     await bus.send(*[b"\xff%d" % n for n in range(40)])
 
     async with working(bus, reading(bus, Seen()), tmp_path, undecodable_limit=30) as worker:
-        await until(lambda: worker._stop.is_set())
+        await until(worker._stop.is_set)
 
     assert isinstance(worker.outcome, UndecodableFlood)  # type: ignore[attr-defined]
     assert await bus.lag() >= 10

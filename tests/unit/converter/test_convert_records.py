@@ -1,4 +1,4 @@
-"""The converter's handler: one odd record costs its neighbours nothing, and every message is accounted for."""
+"""One odd record costs its neighbours nothing, and every message is accounted for."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def in_openemr(endpoints: Endpoints, database: str = "openemr") -> Arrived:
     return Arrived(
         "openemr",
         counts,
-        f'mariadb -h {maria.host} -P {maria.port} -u {maria.user} '
+        f"mariadb -h {maria.host} -P {maria.port} -u {maria.user} "
         f'-p"$(cat {maria.password_file})" {database}',
         "SELECT title, count(*) AS patients FROM lists WHERE type = 'medical_problem' "
         "GROUP BY title ORDER BY patients DESC LIMIT 5;",
