@@ -27,8 +27,11 @@ from carebus_contracts.model import WireModel
 from carebus_contracts.omop.bundle import decode_person
 from carebus_contracts.plans import read_plan
 from carebus_contracts.receipts import LoadMetrics, Receipt, Result
+from carebus_contracts.slices import WorkSlice
 from carebus_contracts.topics import (
     CONVERTER,
+    EXTRACT_SLICES,
+    EXTRACTOR,
     JOB_ACCEPTED,
     JOB_CONTROL,
     JOB_EVENTS,
@@ -259,6 +262,25 @@ async def test_events_of_unknown_jobs_and_junk_disturb_nobody(bus: Bus, tmp_path
         job_id = await a_running_job(bus, client)
         await tell(bus, LOAD_RECEIPTS.name, receipt(job_id, 0, 9))
         await reaches(client, job_id, status="completed")
+
+
+async def test_a_slice_in_the_dead_letters_fails_its_job(bus: Bus, tmp_path: Path) -> None:
+    """The reason says which slice, why, and where it lies."""
+    async with console(bus, tmp_path) as client:
+        job_id = await a_running_job(bus, client)
+        job = (await state(client, job_id))["request"]
+        work = WorkSlice(job_id=job_id, slice=0, kind="reference", fingerprint="f", accepted_ms=5, job=job)
+        letter = DeadLetter(
+            DeadLetterReason.UNEXPECTED, "OutOfMemoryException", EXTRACT_SLICES.name, 0, 1, 1, "v"
+        )
+        await bus.send(EXTRACT_SLICES.dead_letters(EXTRACTOR), work.to_json(), headers=letter.headers())
+        failed = await reaches(client, job_id, status="failed")
+        await tell(bus, LOAD_RECEIPTS.name, receipt(job_id, 0, 9))
+        await reaches(client, job_id, status="completed")
+
+    assert failed["reasons"][0].startswith(
+        "slice 0 was given up (unexpected: OutOfMemoryException); it is in carebus."
+    )
 
 
 async def test_a_console_that_leaves_lets_followers_go(bus: Bus, tmp_path: Path) -> None:

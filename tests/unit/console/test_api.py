@@ -234,7 +234,9 @@ async def test_without_a_token_pages_in_a_browser_get_nothing(jobs: FakeJobs) ->
     """Neither another site's script nor a name that was bent to loopback."""
     scripted = await a_client(jobs).post("/jobs", json=JOB, headers={"Origin": "https://evil.example"})
     rebound = await a_client(jobs, base_url="http://evil.example").get("/jobs")
+    own = await a_client(jobs).get("/jobs", headers={"Origin": "http://127.0.0.1"})
 
+    assert own.status_code == 200
     assert (scripted.status_code, rebound.status_code) == (403, 403)
     assert jobs.submitted == []
 

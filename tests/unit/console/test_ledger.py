@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carebus_console.domain.ledger import HEAD, REPLANNED, JobLedger
+from carebus_console.domain.ledger import HEAD, PLANNING, REPLANNED, GivenUp, JobLedger
 from carebus_console.domain.pages import PAGE_SLICES
 from carebus_contracts.errors import InvalidMessage
 from carebus_contracts.jobs import (
@@ -246,6 +246,29 @@ def test_a_failed_job_stays_failed_and_says_why() -> None:
 
     for state in (folded(fail, *rest).state, folded(*rest, fail).state):
         assert (state.status, state.reasons) == (JobStatus.FAILED, ("no table person in /data",))
+
+
+def test_a_slice_that_was_given_up_fails_the_job_until_it_is_redriven() -> None:
+    """Nobody waits for ever for a dead letter; once it is done after all, so is the job."""
+    ledger = folded(accepted(), planned(2), done(1, 0), receipt(Result.APPLIED, 0))
+    ledger.give_up(GivenUp(JOB, 1, "slice 1 was given up (unexpected)"), 9)
+    failed = ledger.state
+    restored = JobLedger.restore(JOB, {name: ledger.part(name) for name in ledger.parts()})
+    enter(restored, done(0, 1), 10)
+
+    assert (failed.status, failed.reasons) == (JobStatus.FAILED, ("slice 1 was given up (unexpected)",))
+    assert (restored.state.status, restored.state.reasons) == (JobStatus.COMPLETED, ())
+
+
+def test_a_plan_that_was_given_up_fails_the_job_until_it_is_there() -> None:
+    """The same for the plan."""
+    ledger = folded(accepted())
+    ledger.give_up(GivenUp(JOB, PLANNING, "could not be planned"), 9)
+    failed = ledger.state.status
+    enter(ledger, planned(), 10)
+
+    assert failed is JobStatus.FAILED
+    assert ledger.state.status is JobStatus.RUNNING
 
 
 def test_a_source_that_changed_between_two_plans_fails_the_job() -> None:

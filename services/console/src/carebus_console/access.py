@@ -48,8 +48,9 @@ class Access:
                 status_code=401,
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        # A page in a browser on this machine must not speak for its user.
-        if "origin" in request.headers or not is_loopback(request.url.hostname or ""):
+        # Another site's page in a browser on this machine must not speak for its user.
+        own = f"{request.url.scheme}://{request.url.netloc}"
+        if request.headers.get("origin", own) != own or not is_loopback(request.url.hostname or ""):
             return JSONResponse(
                 {"reasons": ["without a token only programs on this machine may use the console"]},
                 status_code=403,

@@ -10,6 +10,8 @@ from carebus_console.adapters.kafka_loaders import KafkaLoaders
 from carebus_console.api import Api
 from carebus_console.desk import Desk
 from carebus_console.errands import Errands
+from carebus_console.handlers import admit_jobs
+from carebus_console.judging import Judge
 from carebus_console.settings import ConsoleSettings
 from carebus_contracts.topics import CONSOLE, JOB_REQUESTED
 from carebus_runtime.settings import KafkaSettings
@@ -40,9 +42,16 @@ def build(settings: ConsoleSettings | None = None, kafka: KafkaSettings | None =
         keep_days=settings.keep_days,
     )
     letters = KafkaDeadLetters(kafka, records.redriven)
-    desk = Desk(records, producer=producer, loaders=KafkaLoaders(kafka), token=settings.token)
+    judge = Judge(records, loaders=KafkaLoaders(kafka), token=settings.token)
+    desk = Desk(records, producer=producer, judge=judge)
     requests = worker.subscribe(
-        Subscription(JOB_REQUESTED, CONSOLE, bytes, desk.handler(), Batching(records=100, wait_ms=100))
+        Subscription(
+            JOB_REQUESTED,
+            CONSOLE,
+            bytes,
+            admit_jobs(records, producer=producer, judge=judge),
+            Batching(records=100, wait_ms=100),
+        )
     )
     records.owner = lambda: STATES_OWNER in requests.assignment
     worker.resource(Resource("kafka", ends.start, ends.stop, ends.ping))

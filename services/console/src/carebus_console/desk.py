@@ -1,54 +1,35 @@
-"""Where requests are judged: for the API before they are on the bus, and for good when they arrive there."""
+"""The desk of the API: requests are judged before they are on the bus; for good, when they arrive there."""
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
-
-from pydantic import SecretStr
 
 from carebus_console.adapters.kafka_book import KafkaBook
-from carebus_console.domain.admission import Admission, Admitted, Circumstances, Request, admit
-from carebus_console.ports import LiveLoaders
+from carebus_console.domain.admission import Admission, Admitted
+from carebus_console.judging import PROOF, Judge
 from carebus_contracts.headers import Envelope
-from carebus_contracts.jobs import Accepted, AcceptedJob, JobControl, JobState, JobStatus, Rejected
-from carebus_contracts.topics import (
-    JOB_ACCEPTED,
-    JOB_CONTROL,
-    JOB_EVENTS,
-    JOB_REQUESTED,
-    dead_letter_topics,
-)
-from carebus_runtime.logs import Log
+from carebus_contracts.jobs import JobControl, JobState, JobStatus, Rejected
+from carebus_contracts.topics import JOB_CONTROL, JOB_REQUESTED
 from carebus_runtime.producer import Producer
-from carebus_runtime.received import Handler, Outcomes, Outgoing, Received
+from carebus_runtime.received import Outgoing
 
-log = Log(__name__)
-
-PROOF = "carebus-proof"
-"""Header of requests that came with the console's token: a keyed hash of the request."""
 ADMISSION_S = 20.0
 """How long a caller of the API waits for the word of the replica that admits: twice the session of
 one that was killed, after which another reads its partition."""
 NOT_YET = "it is on the request topic, but no console has admitted it yet; ask for its state in a while"
-DEAD_LETTER_TOPICS = tuple(topic.name for topic in dead_letter_topics())
 
 
 class Desk:
-    """Takes requests in from the API and from the request topic; the ``Jobs`` of the API."""
+    """Takes requests in and passes words on; the ``Jobs`` of the API."""
 
-    def __init__(
-        self, records: KafkaBook, *, producer: Producer, loaders: LiveLoaders, token: SecretStr
-    ) -> None:
+    def __init__(self, records: KafkaBook, *, producer: Producer, judge: Judge) -> None:
         self._records = records
         self._producer = producer
-        self._loaders = loaders
-        self._token = token.get_secret_value().encode()
+        self._judge = judge
 
     def ready(self) -> bool:
         """Whether all that stood in Kafka at the start is known."""
@@ -69,7 +50,7 @@ class Desk:
             TransientError: Kafka does not answer.
         """
         place = f"job-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        admission = admit(body, await self._circumstances(place, claimed=not proved, fresh={}))
+        admission = await self._judge.judge(body, place=place, claimed=not proved)
         if not isinstance(admission, Admitted):
             return admission
         job_id = admission.job.job_id
@@ -82,7 +63,7 @@ class Desk:
                     job_id.encode(),
                     value,
                     Envelope(contract="JobRequest/1"),
-                    headers=((PROOF, self._proof(value)),) if proved else (),
+                    headers=((PROOF, self._judge.proof(value)),) if proved else (),
                 )
             ]
         )
@@ -109,19 +90,6 @@ class Desk:
             ]
         )
 
-    def handler(self) -> Handler[bytes]:
-        """Return the handler of the request topic: each request becomes a job or a rejection."""
-
-        async def admit_jobs(batch: Sequence[Received[bytes]]) -> Outcomes:
-            # A partition may have come from another replica: what that one admitted must be known.
-            await self._records.up_to_date()
-            fresh: dict[str, Request] = {}
-            for message in batch:
-                await self._admit(message, fresh)
-            return Outcomes()
-
-        return admit_jobs
-
     async def _word_on(self, job_id: str, before: JobState | None) -> JobState | None:
         """Wait until this replica knows what became of a request; None when that takes too long."""
         deadline = time.monotonic() + ADMISSION_S
@@ -129,58 +97,3 @@ class Desk:
             if not await self.news(deadline - time.monotonic()):
                 return None
         return state
-
-    async def _admit(self, message: Received[bytes], fresh: dict[str, Request]) -> None:
-        place = f"{message.topic}-{message.partition}-{message.offset}"
-        claimed = not self._proved(message)
-        admission = admit(message.payload, await self._circumstances(place, claimed=claimed, fresh=fresh))
-        match admission:
-            case Admitted(job=job):
-                # In this order: a job whose acceptance is known has certainly reached the planners.
-                await self._producer.send([accepted_message(job)])
-                accepted = Accepted(job_id=job.job_id, request=job.request, claimed=job.claimed)
-                await self._producer.send([event_message(accepted)])
-                fresh[job.job_id] = job.request
-                log.info("job_accepted", job_id=job.job_id, kind=job.request.kind, claimed=job.claimed)
-            case Rejected():
-                await self._producer.send([event_message(admission)])
-                log.info("job_rejected", job_id=admission.job_id, faults=len(admission.reasons))
-            case _:
-                log.info("job_known", job_id=admission.job_id)
-
-    async def _circumstances(self, place: str, *, claimed: bool, fresh: dict[str, Request]) -> Circumstances:
-        def request_of(job_id: str) -> Request | None:
-            ledger = self._records.book.get(job_id)
-            accepted = ledger.accepted if ledger else None
-            return accepted.request if accepted else fresh.get(job_id)
-
-        return Circumstances(
-            place=place,
-            request_of=request_of,
-            running=self._records.book.running(),
-            live_targets=await self._loaders.targets(),
-            dead_letter_topics=DEAD_LETTER_TOPICS,
-            claimed=claimed,
-        )
-
-    def _proof(self, value: bytes) -> bytes:
-        return hmac.new(self._token, value, sha256).hexdigest().encode()
-
-    def _proved(self, message: Received[bytes]) -> bool:
-        given = dict(message.envelope.extra).get(PROOF, b"")
-        return bool(self._token) and hmac.compare_digest(given or b"", self._proof(message.payload))
-
-
-def accepted_message(job: AcceptedJob) -> Outgoing:
-    """Return the message that planners read; its append time is the job's."""
-    return Outgoing(
-        JOB_ACCEPTED.name,
-        job.job_id.encode(),
-        job.to_json(),
-        Envelope(contract="AcceptedJob/1", job_id=job.job_id),
-    )
-
-
-def event_message(event: Accepted | Rejected) -> Outgoing:
-    """Return the message of an event."""
-    return Outgoing(JOB_EVENTS.name, event.job_id.encode(), event.to_json(), Envelope(contract="JobEvent/1"))

@@ -29,13 +29,26 @@ from pydantic import ValidationError
 
 from carebus_console.adapters.kafka_ends import KafkaEnds
 from carebus_console.domain.book import Book
-from carebus_console.domain.ledger import JobLedger
+from carebus_console.domain.ledger import PLANNING, GivenUp, JobLedger
+from carebus_contracts.dead_letters import read_dead_letter
 from carebus_contracts.errors import FatalError, InvalidMessage, TransientError, UnsupportedContract
 from carebus_contracts.headers import Envelope, read_headers
-from carebus_contracts.jobs import JOB_EVENT, Controlled, JobControl, JobEvent
+from carebus_contracts.jobs import JOB_EVENT, AcceptedJob, Controlled, JobControl, JobEvent
 from carebus_contracts.model import ranges_of
 from carebus_contracts.receipts import Receipt
-from carebus_contracts.topics import JOB_CONTROL, JOB_EVENTS, JOB_STATES, LOAD_RECEIPTS, Topic
+from carebus_contracts.slices import WorkSlice
+from carebus_contracts.topics import (
+    EXTRACT_SLICES,
+    EXTRACTOR,
+    JOB_ACCEPTED,
+    JOB_CONTROL,
+    JOB_EVENTS,
+    JOB_STATES,
+    LOAD_RECEIPTS,
+    PLANNER,
+    Topic,
+    dead_letter_topics,
+)
 from carebus_runtime.blobs import BlobStore
 from carebus_runtime.following import Follower
 from carebus_runtime.logs import Log
@@ -50,6 +63,10 @@ POSITIONS = "_positions"
 REDRIVEN = "_redriven/"
 WRITER = "carebus-writer"
 """Header that names the console process that stored a record."""
+_LETTERS = {topic.name: topic for topic in dead_letter_topics()}
+SLICE_LETTERS = _LETTERS[EXTRACT_SLICES.dead_letters(EXTRACTOR)]
+PLAN_LETTERS = _LETTERS[JOB_ACCEPTED.dead_letters(PLANNER)]
+"""No receipt is owed for a slice, so these letters are what the book learns it from."""
 FORGET_EVERY_S = 600.0
 CATCH_UP_S = 10.0
 DAY_MS = 86_400_000
@@ -83,7 +100,9 @@ class KafkaBook:
         self._start: dict[tuple[str, int], int] = {}
         self._redriven: dict[str, set[int]] = {}
         self._states = Follower(kafka, [JOB_STATES], self._on_states)
-        self._messages = Follower(kafka, [JOB_EVENTS, LOAD_RECEIPTS, JOB_CONTROL], self._on_messages)
+        self._messages = Follower(
+            kafka, [JOB_EVENTS, LOAD_RECEIPTS, JOB_CONTROL, SLICE_LETTERS, PLAN_LETTERS], self._on_messages
+        )
         self._news = asyncio.Event()
         self._forgot_at = 0.0
 
@@ -276,7 +295,7 @@ class KafkaBook:
             if record.value is None:
                 continue
             try:
-                message = _DECODE[record.topic](record.value)
+                message = _DECODE[record.topic](record)
                 self.book.enter(message, record.timestamp)
             except InvalidMessage as error:
                 log.warning(
@@ -291,9 +310,9 @@ class KafkaBook:
         told.set()
 
 
-def _event(value: bytes) -> JobEvent:
+def _event(record: Any) -> JobEvent:
     try:
-        return JOB_EVENT.validate_json(value)
+        return JOB_EVENT.validate_json(record.value)
     except ValidationError as error:
         kinds = {fault["type"] for fault in error.errors(include_url=False, include_input=False)}
         if "union_tag_invalid" in kinds:
@@ -303,15 +322,38 @@ def _event(value: bytes) -> JobEvent:
         raise InvalidMessage(", ".join(sorted(kinds))) from None
 
 
-def _control(value: bytes) -> JobEvent:
-    word = JobControl.from_json(value)
+def _receipt(record: Any) -> Receipt:
+    return Receipt.from_json(record.value)
+
+
+def _control(record: Any) -> JobEvent:
+    word = JobControl.from_json(record.value)
     return Controlled(job_id=word.job_id, action=word.action, discard=word.discard)
 
 
-_DECODE: dict[str, Callable[[bytes], JobEvent | Receipt]] = {
+def _slice_letter(record: Any) -> GivenUp:
+    work = WorkSlice.from_json(record.value)
+    return GivenUp(work.job_id, work.slice, f"slice {work.slice} was given up{_why(record)}")
+
+
+def _plan_letter(record: Any) -> GivenUp:
+    return GivenUp(
+        AcceptedJob.from_json(record.value).job_id, PLANNING, f"could not be planned{_why(record)}"
+    )
+
+
+def _why(record: Any) -> str:
+    letter = read_dead_letter(tuple(record.headers))
+    why = f" ({letter.reason.value}: {letter.detail})" if letter else ""
+    return f"{why}; it is in {record.topic}, see `carebus deadletters list` and `redrive`"
+
+
+_DECODE: dict[str, Callable[[Any], JobEvent | Receipt | GivenUp]] = {
     JOB_EVENTS.name: _event,
-    LOAD_RECEIPTS.name: Receipt.from_json,
+    LOAD_RECEIPTS.name: _receipt,
     JOB_CONTROL.name: _control,
+    SLICE_LETTERS.name: _slice_letter,
+    PLAN_LETTERS.name: _plan_letter,
 }
 
 

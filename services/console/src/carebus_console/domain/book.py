@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from carebus_console.domain.ledger import JobLedger
+from carebus_console.domain.ledger import GivenUp, JobLedger
 from carebus_contracts.jobs import JobEvent, JobState
 from carebus_contracts.receipts import Receipt
 
@@ -17,8 +17,8 @@ class Book:
         self.changed: set[str] = set()
         """Jobs whose ledgers changed; whoever stores them takes them out."""
 
-    def enter(self, message: JobEvent | Receipt, at_ms: int) -> None:
-        """Enter an event or a receipt.
+    def enter(self, message: JobEvent | Receipt | GivenUp, at_ms: int) -> None:
+        """Enter an event, a receipt, or that a message was given up.
 
         Raises:
             InvalidMessage: It cannot be entered.
@@ -26,6 +26,8 @@ class Book:
         ledger = self._ledgers.get(message.job_id) or JobLedger(message.job_id)
         if isinstance(message, Receipt):
             changed = ledger.apply_receipt(message, at_ms)
+        elif isinstance(message, GivenUp):
+            changed = ledger.give_up(message, at_ms)
         else:
             changed = ledger.apply(message, at_ms)
         if changed:

@@ -8,6 +8,7 @@ job (pause, resume) and waiting follow the order in which it was said.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -50,6 +51,19 @@ MAX_REASONS = 20
 REPLANNED = "the source changed between two plans of this job: submit it again"
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A stage could not handle a slice, or the planning of the job: the message is a dead letter."""
+
+    job_id: str
+    slice: int
+    """``PLANNING`` for the plan."""
+    reason: str
+
+
+PLANNING = -1
+
+
 class JobLedger:
     """What is known of one job. ``state`` is what people see of it."""
 
@@ -60,6 +74,7 @@ class JobLedger:
         self._planned: Planned | None = None
         self._issued = 0
         self._failures: set[str] = set()
+        self._given_up: dict[int, str] = {}
         self._cancelled = False
         self._discard = False
         self._paused = False
@@ -143,6 +158,16 @@ class JobLedger:
         self._entered(receipt.slice, changed=changed)
         return self._touch(changed, at_ms, None)
 
+    def give_up(self, given_up: GivenUp, at_ms: int) -> bool:
+        """Enter a dead letter without which the job cannot complete; it fails until that is redriven.
+
+        Returns:
+            Whether it said anything new.
+        """
+        before = self._given_up.get(given_up.slice)
+        self._given_up[given_up.slice] = min(before or given_up.reason, given_up.reason)
+        return self._touch(self._given_up[given_up.slice] != before, at_ms, HEAD)
+
     def take_changed(self) -> set[str]:
         """Return the names of the parts that changed since the last call."""
         changed, self._changed = self._changed, set()
@@ -168,6 +193,7 @@ class JobLedger:
                 "planned": _dumped(self._planned),
                 "issued": self._issued,
                 "failures": sorted(self._failures),
+                "given_up": {str(number): reason for number, reason in self._given_up.items()},
                 "cancelled": self._cancelled,
                 "discard": self._discard,
                 "paused": self._paused,
@@ -208,6 +234,7 @@ class JobLedger:
         self._planned = _read(Planned, raw["planned"])
         self._issued = raw["issued"]
         self._failures = set(raw["failures"])
+        self._given_up = {int(number): reason for number, reason in raw.get("given_up", {}).items()}
         self._cancelled, self._discard, self._paused = raw["cancelled"], raw["discard"], raw["paused"]
         self._waiting = raw["waiting"]
         self._created_ms, self._updated_ms, self._finished_ms = raw["at_ms"]
@@ -305,7 +332,7 @@ class JobLedger:
     def _status(self) -> JobStatus:
         if self._accepted is None and self._rejected is not None:
             return JobStatus.REJECTED
-        if self._failures:
+        if self._failures or self._missing():
             return JobStatus.FAILED
         issued = max(self._issued, self._slices_seen)
         if self._planned is not None:
@@ -317,6 +344,14 @@ class JobLedger:
         if self._paused and not self._cancelled:
             return JobStatus.PAUSED
         return JobStatus.RUNNING if self._planned or issued else JobStatus.ACCEPTED
+
+    def _missing(self) -> list[str]:
+        """Why slices that were given up, and not done since, are missing."""
+        return [
+            reason
+            for number, reason in sorted(self._given_up.items())
+            if number not in self._complete and not (number == PLANNING and self._planned)
+        ]
 
     def _all_complete(self, slices: int) -> bool:
         # Without terms (not accepted yet) no slice is complete.
@@ -370,7 +405,9 @@ class JobLedger:
     def _reasons(self, status: JobStatus) -> tuple[str, ...]:
         if status is JobStatus.REJECTED and self._rejected:
             return self._rejected.reasons
-        return tuple(sorted(self._failures)) if status is JobStatus.FAILED else ()
+        if status is not JobStatus.FAILED:
+            return ()
+        return (*sorted(self._failures), *self._missing())[:MAX_REASONS]
 
 
 def _dumped(model: BaseModel | None) -> Any:
