@@ -113,8 +113,8 @@ async def test_a_bare_message_becomes_a_job_named_after_its_place(bus: Bus, tmp_
         job_id = f"{JOB_REQUESTED.name}-{place.partition}-{place.offset}"
         found = await reaches(client, job_id, status="accepted")
 
-    accepted = [AcceptedJob.from_json(r.value) for r in await bus.read(JOB_ACCEPTED.name)]
-    assert [job.job_id for job in accepted].count(job_id) == 1
+    (accepted,) = [r for r in await bus.read(JOB_ACCEPTED.name) if r.key == job_id.encode()]
+    assert AcceptedJob.from_json(accepted.value).job_id == job_id
     assert found["claimed"] is True
     assert found["source"] == "lab"
 
@@ -149,7 +149,7 @@ async def test_the_same_job_twice_is_one_job_and_another_body_is_refused(bus: Bu
         later = await client.post("/jobs", json=a_job(job_id=job_id))
         await client.post("/jobs", json=a_job(job_id=an_id()))  # by then the one before is handled
 
-    accepted = [AcceptedJob.from_json(r.value).job_id for r in await bus.read(JOB_ACCEPTED.name)]
+    accepted = [r for r in await bus.read(JOB_ACCEPTED.name) if r.key == job_id.encode()]
     assert (first.status_code, again.status_code, other.status_code, later.status_code) == (
         202,
         202,
@@ -157,7 +157,7 @@ async def test_the_same_job_twice_is_one_job_and_another_body_is_refused(bus: Bu
         202,
     )
     assert other.json()["reasons"][0].startswith(f"job_id: '{job_id}' is the id of another job")
-    assert accepted.count(job_id) == 1
+    assert len(accepted) == 1
 
 
 async def test_a_job_is_followed_to_its_end_and_reported(bus: Bus, tmp_path: Path) -> None:
