@@ -96,7 +96,8 @@ class _Lap:
 def _server_cpu_s(port: int) -> float:
     """CPU seconds so far of the server on a port of this machine, with its present and past children."""
     for connection in psutil.net_connections("tcp"):
-        if connection.pid and connection.status == "LISTEN" and connection.laddr.port == port:
+        listens = connection.status == "LISTEN" and connection.laddr and connection.laddr.port == port
+        if connection.pid and listens:
             server = psutil.Process(connection.pid)
             own = server.cpu_times()
             alive = [child.cpu_times() for child in server.children(recursive=True)]

@@ -15,7 +15,7 @@ from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
 from carebus_loader.adapters.clickhouse import sql
 from carebus_loader.adapters.clickhouse.connection import Connection
-from carebus_loader.adapters.clickhouse.row_versions import row_version
+from carebus_loader.adapters.clickhouse.row_versions import hash_bits, row_version
 from carebus_loader.adapters.clickhouse.standing import (
     Known,
     Scopes,
@@ -26,7 +26,6 @@ from carebus_loader.adapters.clickhouse.standing import (
 from carebus_loader.domain.guard import Verdict
 from carebus_loader.domain.warehouse.judging import (
     Floors,
-    Judgement,
     floor_name,
     in_force,
     judge,
@@ -34,7 +33,7 @@ from carebus_loader.domain.warehouse.judging import (
 )
 from carebus_loader.domain.warehouse.row_text import has_far_dates, has_long_numbers, json_rows
 from carebus_loader.domain.warehouse.scopes import Scope, scope_of
-from carebus_loader.domain.warehouse.tables import TABLES, WarehouseTable, table_of
+from carebus_loader.domain.warehouse.tables import TABLES, table_of
 from carebus_loader.domain.warehouse.tallies import Tally
 from carebus_loader.ports import Delivery, Written
 
@@ -69,6 +68,8 @@ async def load(
 def _refuse_odd_cells(writes: Sequence[PlannedTable], narrow_dates: bool) -> None:
     for write in writes:
         table = table_of(write)
+        if not write.count:
+            continue
         if has_long_numbers(write, table):
             raise ConstraintViolated(f"rows of {table.name}: a whole number has more than 64 bits")
         if narrow_dates and has_far_dates(write):
@@ -76,24 +77,32 @@ def _refuse_odd_cells(writes: Sequence[PlannedTable], narrow_dates: bool) -> Non
 
 
 def _collect(inserts: Inserts, delivery: Delivery, scope: Scope, known: Scopes, floors: Floors) -> Written:
-    held = {w.table: known.get((scope.source, scope.key, w.table)) for w in delivery.plan.writes}
-    judgement = judge(delivery, {t: k.standing for t, k in held.items() if k}, floors)
+    source, _, key = scope
+    held = {
+        write.table: before
+        for write in delivery.plan.writes
+        if (before := known.get((source, key, write.table))) is not None
+    }
+    judgement = judge(delivery, {table: before.standing for table, before in held.items()}, floors)
     tally = Tally()
+    noted = judgement.to_note()
+    ends = _ScopeEnds(delivery, scope)
     for write in delivery.plan.writes:
-        before, table = held[write.table], TABLES[write.table]
-        verdict = judgement.verdicts[write.table]
-        if verdict in (Verdict.WRITE, Verdict.RAISE):
-            row = _scope_row(delivery, scope, write, judgement, before)
-            inserts.scopes.append(row)
-        if verdict is Verdict.WRITE:
-            content = judgement.statements[write.table].hash
-            rows = write.count if content else 0
-            if rows:
-                tail = _tail(table, scope, row_version(delivery.version, content))
-                inserts.rows[table.name].append(json_rows(write, tail))
-            showed = _rows_showing(scope.source, before, floors)
+        statement = noted.get(write.table)
+        if statement is None:
+            continue
+        before, content = held.get(write.table), statement.hash
+        rows = write.count if content else 0
+        raised = judgement.verdicts[write.table] is Verdict.RAISE
+        inserts.scopes.append(ends.row(write.table, content, rows, before if raised else None))
+        if raised:
+            continue
+        if rows:
+            inserts.rows[write.table].append(json_rows(write, ends.tail(write.table, content)))
+        showed = _rows_showing(source, before, floors)
+        if rows or showed:
             tally.add(
-                table.name,
+                write.table,
                 inserted=max(0, rows - showed),
                 updated=min(rows, showed),
                 deleted=max(0, showed - rows),
@@ -101,23 +110,34 @@ def _collect(inserts: Inserts, delivery: Delivery, scope: Scope, known: Scopes, 
     return tally.written(judgement.result)
 
 
-def _scope_row(
-    delivery: Delivery, scope: Scope, write: PlannedTable, judgement: Judgement, before: Known | None
-) -> bytes:
-    content = judgement.statements[write.table].hash
-    version = row_version(delivery.version, content)
-    raised = before is not None and judgement.verdicts[write.table] is Verdict.RAISE
-    return b'["%b",%b,%d,%d,"%b",%d,%d,%d,%b]' % (
-        write.table.encode(),
-        orjson.dumps(scope.source),
-        scope.key,
-        version,
-        content.encode(),
-        write.count if content else 0,
-        before.data_version if raised and before else version,
-        not content,
-        orjson.dumps(delivery.job_id),
-    )
+class _ScopeEnds:
+    """Text that is the same for all rows of a delivery."""
+
+    def __init__(self, delivery: Delivery, scope: Scope) -> None:
+        self._version = row_version(delivery.version)
+        self._source = orjson.dumps(scope.source)
+        self._key = scope.key
+        self._job = orjson.dumps(delivery.job_id)
+
+    def tail(self, table: str, content: str) -> bytes:
+        """Return the cells that follow those of the plan."""
+        own = b",%d" % self._key if len(TABLES[table].tail) > 1 else b""
+        return b",%b%b,%d" % (self._source, own, self._version | hash_bits(content))
+
+    def row(self, table: str, content: str, rows: int, raised: Known | None) -> bytes:
+        """Return a row of the scope table; a raised version keeps the rows that it had."""
+        version = self._version | hash_bits(content)
+        return b'["%b",%b,%d,%d,"%b",%d,%d,%d,%b]' % (
+            table.encode(),
+            self._source,
+            self._key,
+            version,
+            content.encode(),
+            rows,
+            raised.data_version if raised else version,
+            not content,
+            self._job,
+        )
 
 
 def _rows_showing(source: str, known: Known | None, floors: Floors) -> int:
@@ -163,8 +183,3 @@ async def _retire(
         await connection.insert(sql.FLOORS, sql.FLOOR_CELLS, [row])
         floors[plan.source, what] = delivery.version
     return tally.written(result)
-
-
-def _tail(table: WarehouseTable, scope: Scope, version: int) -> bytes:
-    own = b"" if len(table.tail) == 1 else b",%d" % scope.key
-    return b",%b%b,%d" % (orjson.dumps(scope.source), own, version)

@@ -17,7 +17,12 @@ def row_version(version: Version, content: str = "") -> int:
     v, order = version
     if not (0 <= v < 1 << 64 and 0 <= order < 1 << 32):
         raise ConstraintViolated("a plan's version has more than 64 and 32 bits")
-    return v << 64 | order << 32 | int(content[:_HASH_DIGITS] or "0", 16)
+    return v << 64 | order << 32 | hash_bits(content)
+
+
+def hash_bits(content: str) -> int:
+    """Return the last 32 of them."""
+    return int(content[:_HASH_DIGITS] or "0", 16)
 
 
 def first_above(version: Version) -> int:

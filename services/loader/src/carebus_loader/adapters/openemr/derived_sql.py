@@ -48,13 +48,13 @@ def register(table: str, rows: str, *, key: str = "id", uuid: str = "t.uuid", ma
     )
 
 
-def after_encounters(rows: str) -> Iterator[str]:
+def after_encounters(rows: str, *, fresh: bool) -> Iterator[str]:
     """Yield what follows from encounters: the form by which the visit list finds each."""
+    there = "(SELECT 1 FROM forms f WHERE f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient')"
     yield (
         "INSERT INTO forms (date, encounter, form_name, form_id, pid, user, groupname, authorized, deleted, "
         "formdir, provider_id) SELECT t.date, t.encounter, 'New Patient Encounter', t.id, t.pid, "
-        f"@carebus_user, 'Default', 1, 0, 'newpatient', @carebus_provider FROM {rows} AND NOT EXISTS "
-        "(SELECT 1 FROM forms f WHERE f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient')"
+        f"@carebus_user, 'Default', 1, 0, 'newpatient', @carebus_provider FROM {rows}{_unless(there, fresh)}"
     )
     yield register(ENCOUNTERS.table, rows)
 
@@ -68,11 +68,12 @@ def after_staged_encounters() -> str:
     )
 
 
-def after_prescriptions(rows: str) -> Iterator[str]:
+def after_prescriptions(rows: str, *, fresh: bool) -> Iterator[str]:
     """Yield what follows from prescriptions: their rows in the medication list, tied to them.
 
     Without the tie FHIR shows the drug twice.
     """
+    there = "(SELECT 1 FROM lists_medication m WHERE m.list_id = l.id)"
     yield (
         "INSERT INTO lists (uuid, date, type, title, begdate, enddate, diagnosis, activity, verification, "
         f"pid, user, groupname, external_id) SELECT {part('t.uuid', MEDICATION_ROW)}, NOW(), 'medication', "
@@ -85,8 +86,7 @@ def after_prescriptions(rows: str) -> Iterator[str]:
         "INSERT INTO lists_medication (list_id, drug_dosage_instructions, usage_category, "
         "usage_category_title, request_intent, request_intent_title, prescription_id, is_primary_record) "
         "SELECT l.id, t.drug_dosage_instructions, t.usage_category, t.usage_category_title, "
-        f"t.request_intent, t.request_intent_title, t.id, 1 FROM {_with_list_row(rows)} AND NOT EXISTS "
-        "(SELECT 1 FROM lists_medication m WHERE m.list_id = l.id)"
+        f"t.request_intent, t.request_intent_title, t.id, 1 FROM {_with_list_row(rows)}{_unless(there, fresh)}"
     )
     yield register(PRESCRIPTIONS.table, rows)
 
@@ -157,12 +157,23 @@ AFTER = {ENCOUNTERS.table: after_encounters, PRESCRIPTIONS.table: after_prescrip
 """What follows from rows of a table; from rows of the others only their uuids."""
 
 
-def after_rows(place: Place, rows: str) -> Iterator[str]:
-    """Yield what follows from rows of a table."""
+def after_rows(place: Place, rows: str, *, fresh: bool) -> Iterator[str]:
+    """Yield what follows from rows of a table.
+
+    Args:
+        place: The table.
+        rows: The clause that names its rows.
+        fresh: Whether nothing can be there yet. Then nothing is looked up in the table that is filled,
+            for which the server would keep the rows in a temporary file.
+    """
     if place.table in AFTER:
-        yield from AFTER[place.table](rows)
+        yield from AFTER[place.table](rows, fresh=fresh)
     else:
         yield register(place.table, rows)
+
+
+def _unless(there: str, fresh: bool) -> str:
+    return "" if fresh else f" AND NOT EXISTS {there}"
 
 
 def _with_list_row(rows: str) -> str:

@@ -10,6 +10,7 @@ from carebus_contracts.errors import (
     CareBusError,
     ConfigurationError,
     ConstraintViolated,
+    FatalError,
     SchemaFrozen,
     TargetUnavailable,
 )
@@ -36,6 +37,7 @@ _DUPLICATE = 1062
 _LOCKS = frozenset({1205, 1213, 3572})
 _CREDENTIALS = frozenset({1044, 1045, 1698, 1820, 1862})
 _RIGHTS = frozenset({1142, 1143, 1227, 1370, 1410, 4166})
+_SILENCE = frozenset({0, 2002, 2003, 2006, 2013, 2014, 2055})
 _NO_DATABASE = 1049
 _NO_TABLE_OR_COLUMN = frozenset({1146, 1054})
 _LOCAL_INFILE_OFF = frozenset({1148, 3948})
@@ -68,10 +70,12 @@ def translate(error: Exception, system: str, *, starting: bool = False) -> CareB
     """
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     words = str(error.args[1]) if len(error.args) > 1 else ""
-    if not isinstance(error, pymysql.err.MySQLError) or code == 0:
-        return TargetUnavailable(f"{system} did not answer: {type(error).__name__}", system=system)
+    if not isinstance(error, pymysql.err.MySQLError) or code in _SILENCE:
+        return TargetUnavailable(f"{system} did not answer ({code or type(error).__name__})", system=system)
     if known := _about_rows(code, words, system):
         return known
+    if isinstance(error, pymysql.err.ProgrammingError):
+        return FatalError(f"{system} does not understand a statement of ours ({code})")
     if not (advice := _advice(code)):
         return TargetUnavailable(f"{system} answered with error {code}", system=system)
     if starting:

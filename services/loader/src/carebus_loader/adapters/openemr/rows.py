@@ -107,7 +107,7 @@ async def _put_direct(session: Session, charted: Sequence[Charted], encounters: 
     pids = [c.pid for c in charted]
     for place in TARGETS:
         if place.table in filled and place is not LISTS:
-            for statement in derived.after_rows(place, derived.of_charts(place, pids)):
+            for statement in derived.after_rows(place, derived.of_charts(place, pids), fresh=True):
                 await session.execute(statement)
     if filled & {LISTS.table, PRESCRIPTIONS.table}:
         await session.execute(derived.register(LISTS.table, derived.of_charts(LISTS, pids)))
@@ -123,7 +123,7 @@ async def _put_staged(session: Session, charted: Sequence[Charted], encounters: 
         if not await session.load(load, lines):
             raise ConstraintViolated(f"{place.table}: a row is no text that the server can read")
         await session.execute(sql.upsert(place, columns))
-        for statement in derived.after_rows(place, derived.of_staged(place)):
+        for statement in derived.after_rows(place, derived.of_staged(place), fresh=False):
             await session.execute(statement)
         if place is ENCOUNTERS:
             await session.execute(derived.after_staged_encounters())
@@ -178,7 +178,7 @@ async def _take_away(session: Session, changes: Iterable[Change]) -> None:
         return
     if not await session.load(sql.LOAD_GONE, lines):
         raise ConstraintViolated("the uuids of rows that are gone are malformed")
-    for place in gone:
+    for place in (place for place in gone if place.away):
         await session.execute(sql.take_away(place))
     for statement in derived.after_gone():
         await session.execute(statement)
