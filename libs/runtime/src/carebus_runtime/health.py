@@ -45,11 +45,11 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(host: str, port: int, routes: Sequence[BaseRoute]) -> AsyncIterator[None]:
+async def serve(host: str, port: int, routes: Sequence[BaseRoute], *, variable: str) -> AsyncIterator[None]:
     """Serve routes while the context is open; port 0 serves nothing.
 
     Raises:
-        ConfigurationError: The port is taken.
+        ConfigurationError: The port is taken; the text names ``variable``, which sets it.
     """
     if not port:
         yield
@@ -61,9 +61,7 @@ async def serve(host: str, port: int, routes: Sequence[BaseRoute]) -> AsyncItera
     running = asyncio.create_task(server.serve())
     while not server.started:
         if running.done():
-            raise ConfigurationError(
-                f"port {port} on {host} is in use; set CAREBUS_HEALTH_PORT to a free one"
-            )
+            raise ConfigurationError(f"port {port} on {host} is in use; set {variable} to a free one")
         await asyncio.sleep(0.02)
     try:
         yield

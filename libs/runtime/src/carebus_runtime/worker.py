@@ -115,6 +115,7 @@ class Worker:
                     self.settings.health_host,
                     self.settings.health_port,
                     [*health_routes(self._alive, self._ready), *self._routes],
+                    variable=f"{self.settings.model_config.get('env_prefix', '')}HEALTH_PORT",
                 )
             )
             if await self._start(stack):

@@ -16,6 +16,7 @@ from typing import Any
 from aiokafka.partitioner import murmur2
 
 from carebus_contracts.errors import InvalidMessage, JobError, TransientError
+from carebus_contracts.headers import Envelope
 from carebus_contracts.jobs import AcceptedJob, ExtractJob, Failed, Issued, JobState, JobStatus, Planned
 from carebus_contracts.slices import WorkSlice
 from carebus_contracts.topics import EXTRACT_SLICES, JOB_ACCEPTED, JOB_EVENTS, JOB_STATES
@@ -209,4 +210,5 @@ def _slice_message(active: _Active, number: int) -> Outgoing:
     else:
         part = active.plan.ranges[number - 1]
         work = WorkSlice(kind="persons", after=part.after, up_to=part.up_to, ids=part.ids, **common)
-    return Outgoing(EXTRACT_SLICES.name, active.job_id.encode(), work.to_json(), spread=number)
+    envelope = Envelope(contract="WorkSlice/1", job_id=active.job_id)
+    return Outgoing(EXTRACT_SLICES.name, active.job_id.encode(), work.to_json(), envelope, spread=number)
