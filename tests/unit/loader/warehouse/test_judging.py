@@ -11,7 +11,6 @@ from carebus_contracts.versions import Version
 from carebus_loader.domain.guard import Held, Verdict
 from carebus_loader.domain.warehouse.judging import Judgement, Standing, judge
 from carebus_loader.domain.warehouse.scopes import scope_of
-from carebus_loader.ports import Delivery
 
 
 def a_plan(subject: str = "person/1", *tables: str) -> ReadPlan:
@@ -27,7 +26,7 @@ def judged(v: int, job: str = "j", held: Standing | None = None, **floors: int) 
     known = {
         ("s", "*" if name == "everyone" else f"job/{name}"): Version(floor) for name, floor in floors.items()
     }
-    return judge(Delivery(a_plan(), Version(v), job), {"person": held} if held else {}, known)
+    return judge(a_plan(), Version(v), job, {"person": held} if held else {}, known)
 
 
 @pytest.mark.parametrize(("v", "verdict"), [(4, Verdict.STALE), (5, Verdict.WRITE), (6, Verdict.WRITE)])

@@ -23,6 +23,7 @@ from carebus_loader.adapters.clickhouse.standing import (
     read_floors,
     read_scopes,
 )
+from carebus_loader.adapters.tallies import Tally
 from carebus_loader.domain.guard import Verdict
 from carebus_loader.domain.warehouse.judging import (
     Floors,
@@ -34,7 +35,6 @@ from carebus_loader.domain.warehouse.judging import (
 from carebus_loader.domain.warehouse.row_text import has_far_dates, has_long_numbers, json_rows
 from carebus_loader.domain.warehouse.scopes import Scope, scope_of
 from carebus_loader.domain.warehouse.tables import TABLES, table_of
-from carebus_loader.domain.warehouse.tallies import Tally
 from carebus_loader.ports import Delivery, Written
 
 
@@ -83,7 +83,8 @@ def _collect(inserts: Inserts, delivery: Delivery, scope: Scope, known: Scopes, 
         for write in delivery.plan.writes
         if (before := known.get((source, key, write.table))) is not None
     }
-    judgement = judge(delivery, {table: before.standing for table, before in held.items()}, floors)
+    standing = {table: before.standing for table, before in held.items()}
+    judgement = judge(delivery.plan, delivery.version, delivery.job_id, standing, floors)
     tally = Tally()
     noted = judgement.to_note()
     ends = _ScopeEnds(delivery, scope)

@@ -13,12 +13,12 @@ from carebus_loader.adapters.postgres import sql
 from carebus_loader.adapters.postgres.errors import translated
 from carebus_loader.adapters.postgres.ledger import Ledger
 from carebus_loader.adapters.postgres.settings import PostgresSettings
+from carebus_loader.adapters.tallies import Tally
 from carebus_loader.domain.guard import Verdict
 from carebus_loader.domain.warehouse.judging import Judgement, judge, retirement
 from carebus_loader.domain.warehouse.row_text import json_rows
 from carebus_loader.domain.warehouse.scopes import Scope, scope_of
 from carebus_loader.domain.warehouse.tables import TABLES, WarehouseTable, table_of
-from carebus_loader.domain.warehouse.tallies import Tally
 from carebus_loader.ports import Delivery, Written
 
 
@@ -35,7 +35,8 @@ async def compare(connection: Any, settings: PostgresSettings, batch: Sequence[D
     done: dict[int, tuple[Judgement, Tally]] = {}
     for delivery, scope in plans:
         entry = entries.get((scope.source, scope.subject))
-        judgement = judge(delivery, entry.standing() if entry else {}, floors)
+        standing = entry.standing() if entry else {}
+        judgement = judge(delivery.plan, delivery.version, delivery.job_id, standing, floors)
         done[id(delivery)] = judgement, (tally := Tally())
         for write in delivery.plan.writes:
             table = table_of(write)

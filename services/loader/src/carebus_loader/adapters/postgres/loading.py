@@ -11,6 +11,7 @@ from carebus_contracts.versions import UNKNOWN_HASH, Version
 from carebus_loader.adapters.postgres.ledger import NOTHING, Entry, Ledger, Subject
 from carebus_loader.adapters.postgres.rows import Changes, apply
 from carebus_loader.adapters.postgres.settings import PostgresSettings
+from carebus_loader.adapters.tallies import Tally
 from carebus_loader.domain.guard import Held, Verdict
 from carebus_loader.domain.warehouse.judging import (
     Judgement,
@@ -20,7 +21,6 @@ from carebus_loader.domain.warehouse.judging import (
 )
 from carebus_loader.domain.warehouse.scopes import Scope, scope_of
 from carebus_loader.domain.warehouse.tables import TABLES, table_of
-from carebus_loader.domain.warehouse.tallies import Tally
 from carebus_loader.ports import Delivery, Written
 
 _RETIRED_AT_ONCE = 2_000
@@ -49,7 +49,8 @@ async def load(connection: Any, settings: PostgresSettings, batch: Sequence[Deli
     tallies: list[tuple[Delivery, Judgement, Tally]] = []
     for delivery, scope in plans:
         entry = entries.get((scope.source, scope.subject))
-        judgement = judge(delivery, entry.standing() if entry else {}, floors)
+        standing = entry.standing() if entry else {}
+        judgement = judge(delivery.plan, delivery.version, delivery.job_id, standing, floors)
         tally = Tally()
         tallies.append((delivery, judgement, tally))
         held = entry.held if entry else {}

@@ -10,10 +10,10 @@ from carebus_contracts.plans import PlannedTable
 from carebus_loader.adapters.postgres import sql
 from carebus_loader.adapters.postgres.errors import translated
 from carebus_loader.adapters.postgres.settings import PostgresSettings
+from carebus_loader.adapters.tallies import Tally
 from carebus_loader.domain.warehouse.row_text import csv_cell, csv_rows
 from carebus_loader.domain.warehouse.scopes import Scope
 from carebus_loader.domain.warehouse.tables import TABLES, WarehouseTable
-from carebus_loader.domain.warehouse.tallies import Tally
 
 _COPY_CHUNK = 1 << 20
 

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from carebus_contracts.plans import ReadPlan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import UNKNOWN_HASH, Version
-from carebus_loader.domain.deliveries import Delivery
 from carebus_loader.domain.guard import Held, Verdict, decide, result_of
 
 WHOLE_SOURCE = "*"
@@ -38,17 +37,17 @@ def floor_name(job_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is to be done for one delivery."""
+    """What is to be done for one plan."""
 
     verdicts: Mapping[str, Verdict]
     statements: Mapping[str, Held]
     """Per table the version and hash to note; the hash is empty where the table is to hold no rows."""
     silenced: bool
-    """The delivery's job was retired: its rows count for nothing."""
+    """The plan's job was retired: its rows count for nothing."""
 
     @property
     def result(self) -> Result:
-        """What became of the delivery."""
+        """What became of the plan."""
         return Result.STALE if self.silenced else result_of(self.verdicts.values())
 
     def to_note(self) -> dict[str, Held]:
@@ -60,14 +59,24 @@ class Judgement:
         }
 
 
-def judge(delivery: Delivery, standing: Mapping[str, Standing], floors: Floors) -> Judgement:
-    """Compare a plan with what is held of its subject."""
-    source, version = delivery.plan.source, delivery.version
-    own = floors.get((source, floor_name(delivery.job_id))) if delivery.job_id else None
+def judge(
+    plan: ReadPlan, version: Version, job_id: str, standing: Mapping[str, Standing], floors: Floors
+) -> Judgement:
+    """Compare a plan with what is held of its subject.
+
+    Args:
+        plan: What is said.
+        version: How new it is.
+        job_id: The job that says so.
+        standing: What is held, by table.
+        floors: Of the plan's source at least.
+    """
+    source = plan.source
+    own = floors.get((source, floor_name(job_id))) if job_id else None
     silenced = own is not None and version <= own
     verdicts: dict[str, Verdict] = {}
     statements: dict[str, Held] = {}
-    for write in delivery.plan.writes:
+    for write in plan.writes:
         content = UNKNOWN_HASH if silenced or write.kind == "tombstone" else write.hash
         known = standing.get(write.table)
         # Floors are rare, and this runs for every table of every person.
