@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from carebus_contracts.errors import JobError
+from carebus_contracts.jobs import PostgresSchema
 from carebus_extractor.adapters import open_source
+
+from .extracting import slice_of
 
 
 def test_path_outside_the_allowed_roots_is_refused(folder: Any) -> None:
@@ -157,8 +160,6 @@ def test_connection_that_is_not_in_the_settings_is_refused(folder: Any) -> None:
 
 def test_source_that_changes_while_it_is_read_is_refused(folder: Any) -> None:
     """Half of an old state and half of a new one are no state."""
-    from .conftest import slice_of
-
     folder.persons(1, 2)
     job = folder.job(slice_persons=1)
     plan = open_source(job.omop, folder.settings).plan(job)
@@ -172,6 +173,4 @@ def test_source_that_changes_while_it_is_read_is_refused(folder: Any) -> None:
 
 
 def _postgres() -> Any:
-    from carebus_contracts.jobs import PostgresSchema
-
     return PostgresSchema(format="postgres", connection="lab")

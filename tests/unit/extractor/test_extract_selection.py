@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from carebus_contracts.omop.death import Death
+from carebus_extractor.adapters import open_source
+from carebus_extractor.domain.slicing import SliceRange
+
+from .extracting import extract, read_all
 
 
 def ids(out: Any) -> list[int]:
@@ -139,3 +147,25 @@ def test_source_without_persons_has_one_range(folder: Any) -> None:
 
     assert (out.plan.persons, len(out.plan.ranges)) == (0, 1)
     assert out.tables["death"].left_behind == {"orphan": 1}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.sets(st.integers(-3, 25), max_size=5))
+def test_slices_cut_anywhere_give_the_same_bundles(folder: Any, cuts: set[int]) -> None:
+    """Also between persons, where only orphans are, and beyond all of them."""
+    if not list(folder.path.iterdir()):
+        folder.persons(*range(2, 20, 3))
+        rows = "\n".join(f"{i % 7},{i % 23 or ''},{i % 2}" for i in range(60))
+        folder.write("note.csv", f"note_id,person_id,visit_occurrence_id\n{rows}\nx,5,\ny,,")
+        folder.write("visit_occurrence.csv", "visit_occurrence_id,person_id\n0,2\n1,5\n1,8")
+    job = folder.job()
+    whole = extract(job, folder.settings)
+    plan = open_source(job.omop, folder.settings).plan(job)
+    borders: list[Any] = [None, *sorted(cuts), None]
+
+    out = read_all(plan, [SliceRange(a, b, 0) for a, b in pairwise(borders)], job, folder.settings)
+
+    assert out.values == whole.values
+    assert out.tables == whole.tables
+    assert whole.tables["note"].read == 62
+    assert whole.tables["note"].left_behind == {"malformed": 1, "no_person_id": 4, "orphan": 41}

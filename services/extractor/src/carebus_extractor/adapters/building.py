@@ -47,6 +47,8 @@ class RawTable:
     name: str = ""
     """File or table, for sentences."""
     renamed: bool = False
+    delimited: bool = False
+    """Its parts are text that the engine scans through large buffers."""
 
     def add(
         self, table: str, name: str, relation: str, fields: Sequence[str | None], types: Sequence[str]
@@ -199,8 +201,12 @@ class _Builder:
         return version, []
 
     def _gathered(self, table: str, raw: RawTable) -> str:
-        """Return the SELECT of a table's rows; parts are cast one by one, for each takes memory."""
-        if len(raw.parts) == 1:
+        """Return the SELECT of a table's rows.
+
+        Delimited files are cast into Parquet first, one by one: each scan's buffers take memory that
+        sorting needs.
+        """
+        if not raw.delimited and len(raw.parts) == 1:
             return staged_select(table, raw.parts)
         folder = self._folder / f"parts-{table}"
         folder.mkdir()

@@ -52,7 +52,7 @@ class CsvSource(StagedFiles):
         gathered = gather(files, DELIMITED_SUFFIXES)
         source = RawSource()
         for table, parts in gathered.tables.items():
-            raw = source.tables[table] = RawTable()
+            raw = source.tables[table] = RawTable(delimited=True)
             for part in parts:
                 self._add(connection, raw, table, part, work)
         for table, parts in gathered.not_carried.items():

@@ -32,7 +32,7 @@ def engine(settings: ExtractorSettings) -> Iterator[duckdb.DuckDBPyConnection]:
         }
     )
     try:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         connection.execute("CREATE SCHEMA staged")
         yield connection
     finally:

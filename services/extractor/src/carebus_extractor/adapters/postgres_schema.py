@@ -71,14 +71,14 @@ class PostgresSource:
     def read_slice(self, work: WorkSlice) -> Iterator[BundleMessage]:
         """Yield one bundle a person, in order of person_id."""
         report = self.report = SliceReport()
-        with self._local() as local:
+        with self._local() as local, reading("a slice"):
             asyncio.run(self._copy_slice(work, local))
             yield from SliceReader(local.connection, local.stage(), work, report).messages()
 
     def read_reference(self, work: WorkSlice) -> Iterator[BundleMessage]:
         """Yield the rows that belong to no person, in chunks."""
         report = self.report = SliceReport()
-        with self._local() as local:
+        with self._local() as local, reading("the reference slice"):
             asyncio.run(self._copy_reference(work, local))
             yield from ReferenceReader(
                 local.connection, local.stage(), work, report, concepts_in_use=IN_USE

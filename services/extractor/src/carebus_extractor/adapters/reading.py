@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import duckdb
@@ -20,6 +22,7 @@ from carebus_extractor.domain.bundle_sql import (
     oddities,
     repeated_sql,
     rows_sql,
+    single_rows_sql,
 )
 from carebus_extractor.domain.selection import among, in_range, in_sample
 from carebus_extractor.domain.slicing import SliceRange, Weight, cut
@@ -30,6 +33,8 @@ CHUNK_PERSONS = 1_000
 CHUNK_ROWS = 100_000
 CHUNK_BYTES = 16 * 1024 * 1024
 """One chunk is what the engine renders at once: large enough that queries cost little, small in memory."""
+
+FETCH_ROWS = 5_000
 
 
 class SliceReader:
@@ -87,21 +92,45 @@ class SliceReader:
             f"FROM {self._stage.relations['person']} WHERE _fault IS NULL AND {here}"
         )
         held = self._hold(here)
-        texts: dict[int, dict[str, bytes]] = {
-            person_id: {} for (person_id,) in self._all("SELECT person_id FROM known ORDER BY 1")
-        }
+        persons = [person_id for (person_id,) in self._all("SELECT person_id FROM known ORDER BY 1")]
+        texts: dict[int, dict[str, bytes]] = {person_id: {} for person_id in persons}
         emitted: dict[str, int] = {}
         for table, relation in held.items():
             emitted[table] = 0
-            for person_id, rows, text in self._all(rows_sql(table, relation)):
+            for person_id, rows, text in self._texts(table, relation, persons):
                 texts[person_id][table] = text
                 emitted[table] += rows
         concepts = self._concepts_of(held) if held else {}
         self._count(held, emitted)
         for relation in held.values():
             self._connection.execute(f"DROP TABLE {relation}")
-        for person_id in list(texts):
+        for person_id in persons:
             yield self._message(person_id, texts.pop(person_id), concepts.get(person_id, ()))
+
+    def _texts(self, table: str, relation: str, persons: list[int]) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (person_id, number of rows, ``[[...],[...]]``)."""
+        if len(persons) != 1:
+            yield from self._all(rows_sql(table, relation))
+            return
+        # one alone may be too large to be put together in the engine's memory
+        rows = self._drawn(single_rows_sql(table, relation))
+        count, parts, part = 0, [], []
+        for _, same in groupby(rows, key=itemgetter(0)):
+            texts = sorted(text for _, text in same)
+            part += texts[:1] if table == "person" else texts
+            if len(part) >= FETCH_ROWS:
+                parts.append(b",".join(part))
+                count += len(part)
+                part = []
+        parts += part
+        if count + len(part):
+            yield persons[0], count + len(part), b"[%b]" % b",".join(parts)
+
+    def _drawn(self, sql: str) -> Iterator[Any]:
+        """Yield the rows of an answer in a stream."""
+        found = self._connection.execute(sql)
+        while rows := found.fetchmany(FETCH_ROWS):
+            yield from rows
 
     def _hold(self, here: str) -> dict[str, str]:
         """Copy the rows of a chunk into the engine, so that the stage is read once for all queries."""

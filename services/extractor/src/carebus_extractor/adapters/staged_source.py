@@ -12,6 +12,7 @@ from carebus_contracts.errors import JobError
 from carebus_contracts.jobs import ExtractJob
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_contracts.slices import WorkSlice
+from carebus_extractor.adapters.building import reading
 from carebus_extractor.adapters.engine import engine
 from carebus_extractor.adapters.reading import SliceReader
 from carebus_extractor.adapters.reference import ReferenceReader
@@ -51,14 +52,22 @@ class FileSource(ABC):
         """Yield one bundle a person, in order of person_id."""
         report = self.report = SliceReport()
         self._unchanged(work)
-        with self._staged(work.fingerprint, work.job) as stage, engine(self._settings) as connection:
+        with (
+            self._staged(work.fingerprint, work.job) as stage,
+            engine(self._settings) as connection,
+            reading("a slice"),
+        ):
             yield from SliceReader(connection, stage, work, report).messages()
 
     def read_reference(self, work: WorkSlice) -> Iterator[BundleMessage]:
         """Yield the rows that belong to no person, in chunks."""
         report = self.report = SliceReport()
         self._unchanged(work)
-        with self._staged(work.fingerprint, work.job) as stage, engine(self._settings) as connection:
+        with (
+            self._staged(work.fingerprint, work.job) as stage,
+            engine(self._settings) as connection,
+            reading("the reference slice"),
+        ):
             yield from ReferenceReader(connection, stage, work, report).messages()
 
     def version_ms(self, work: WorkSlice) -> int:

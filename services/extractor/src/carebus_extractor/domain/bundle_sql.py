@@ -44,6 +44,19 @@ def rows_sql(table: str, relation: str) -> str:
     )
 
 
+def single_rows_sql(table: str, relation: str) -> str:
+    """Return (record id, ``[...]``) of each row of a chunk of one person, by record id.
+
+    The text is made after sorting, and rows with equal ids are left for the reader to put in order:
+    sorting by the text would hold it several times.
+    """
+    spec = PERSON_TABLES[table]
+    return (
+        f"SELECT {spec.key[0]}, encode(CAST(json_array({', '.join(spec.columns)}) AS VARCHAR)) "
+        f"FROM (SELECT * FROM {relation} WHERE _travels ORDER BY {spec.key[0]})"
+    )
+
+
 def concepts_sql(relations: Mapping[str, str]) -> str:
     """Return (person_id, concept ids ascending) of each person whose rows travel."""
     parts = []
