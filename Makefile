@@ -26,10 +26,10 @@ demo: setup ## Run the main job end to end on real OMOP data, and show what arri
 	@$(BIN)/python -m carebus_demo
 
 test: check ## All tests, real servers included (what CI runs).
-	$(BIN)/pytest tests -m "not bench and not full"
+	$(BIN)/pytest tests
 
 test-full: check ## Also the slow extras: everything validated, more kills.
-	CAREBUS_TEST_FULL=1 $(BIN)/pytest tests -m "not bench"
+	CAREBUS_TEST_FULL=1 $(BIN)/pytest tests
 
 check: setup lint types imports unit ## The fast half: lint, types, import rules, unit and contract tests.
 
@@ -57,10 +57,10 @@ e2e: setup ## The workers together, with kills and restarts.
 	$(BIN)/pytest tests/e2e
 
 bench: setup ## Speed, as ratios against limits measured in the same run.
-	$(BIN)/python -m tests.bench
+	PYTHONPATH=tests $(BIN)/python -m bench
 
 docs: setup ## Generate docs/reference from the code.
-	$(BIN)/python -m tests.support.reference_docs
+	PYTHONPATH=tests $(BIN)/python -m support.reference_docs
 
 lock: ## Pin all dependencies again: requirements/*.txt, hashed, without addresses.
 	$(BIN)/uv lock --quiet --system-certs --upgrade
