@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carebus_contracts.errors import ConstraintViolated
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_contracts.plans import PlannedTable, encode_plan, encode_write, read_plan
 from carebus_loader.domain.warehouse.row_text import csv_rows, has_far_dates, has_long_numbers, json_rows
@@ -67,6 +68,14 @@ def test_other_layout_is_parsed() -> None:
     )
 
     assert orjson.loads(b"[%b]" % json_rows(plan.writes[0], b",3")) == [[1, "],[", 3], [2, "b", 3]]
+
+
+def test_rows_that_do_not_fit_their_count_are_refused() -> None:
+    """A plan that lost a row on its way is the record's fault, not the message's."""
+    write = PlannedTable("replace_scope", "x", "", 3, ("a",), msgspec.Raw(b"[\n[1],\n[2]\n]"))
+
+    with pytest.raises(ConstraintViolated, match="x: rows do not fit count and columns"):
+        json_rows(write, b"")
 
 
 @pytest.mark.parametrize(

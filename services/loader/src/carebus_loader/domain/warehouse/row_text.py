@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import orjson
+
+from carebus_contracts.errors import ConstraintViolated, InvalidMessage
 from carebus_contracts.plans import PlannedTable
 from carebus_loader.domain.warehouse.tables import WarehouseTable
 
@@ -24,6 +27,9 @@ def json_rows(write: PlannedTable, tail: bytes) -> bytes:
     Args:
         write: The rows.
         tail: JSON text of the cells to add to each row, with its comma before: ``,"source"``.
+
+    Raises:
+        ConstraintViolated: The rows are not as many, or not as wide, as the plan says.
     """
     if not write.count:
         return b""
@@ -40,7 +46,7 @@ def csv_rows(write: PlannedTable, tail: bytes) -> bytes:
         return b""
     body = _body(write)
     if b"\\" in body and b"\\" in body.replace(rb"\\", b"").replace(rb"\"", b""):
-        rows = [b",".join(map(csv_cell, row)) for row in write.records()]
+        rows = [b",".join(map(csv_cell, row)) for row in _records(write)]
         return (tail + b"\n").join(rows) + tail + b"\n"
     return body[1:-1].replace(_BORDER, tail + b"\n") + tail + b"\n"
 
@@ -53,7 +59,7 @@ def has_long_numbers(write: PlannedTable, table: WarehouseTable) -> bool:
     whole = [place for place, column in enumerate(write.columns) if table.kinds[column] == "whole"]
     return any(
         row[place] is not None and not -_BIGGEST - 1 <= row[place] <= _BIGGEST
-        for row in write.records()
+        for row in _records(write)
         for place in whole
     )
 
@@ -67,7 +73,14 @@ def _body(write: PlannedTable) -> bytes:
     text = bytes(memoryview(write.rows))
     if text[:2] == b"[\n" and text[-2:] == b"\n]" and text.count(_BORDER) == write.count - 1:
         return text[2:-2]
-    return b",\n".join(write.lines())
+    return b",\n".join(orjson.dumps(row) for row in _records(write))
+
+
+def _records(write: PlannedTable) -> list[list[Any]]:
+    try:
+        return write.records()
+    except InvalidMessage as error:
+        raise ConstraintViolated(str(error)) from None
 
 
 def csv_cell(cell: Any) -> bytes:
