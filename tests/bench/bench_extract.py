@@ -22,18 +22,10 @@ from carebus_contracts.slices import WorkSlice
 from carebus_extractor.adapters import open_source
 from carebus_extractor.settings import ExtractorSettings
 
-PERSON_TABLES = [
-    "person",
-    "observation_period",
-    "visit_occurrence",
-    "condition_occurrence",
-    "drug_exposure",
-    "procedure_occurrence",
-    "measurement",
-    "observation",
-    "condition_era",
-    "drug_era",
-]
+PERSON_TABLES = (
+    *("person", "observation_period", "visit_occurrence", "condition_occurrence", "drug_exposure"),
+    *("procedure_occurrence", "measurement", "observation", "condition_era", "drug_era"),
+)
 REFERENCE_TABLES = ("concept", "cdm_source")
 PERSONS = 2_694
 

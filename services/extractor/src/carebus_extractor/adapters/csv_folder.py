@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -114,8 +115,11 @@ def open_text(file: SourceFile, work: Path) -> Text:
     encoding = look.encoding
     target = path
     if packed == "bz2" or encoding != "utf-8":
-        target = work / f"{abs(hash(file.name)):x}.csv"
-        with _blocks(path, packed, file.name) as blocks, target.open("wb") as copy:
+        with (
+            _blocks(path, packed, file.name) as blocks,
+            tempfile.NamedTemporaryFile(dir=work, suffix=".csv", delete=False) as copy,
+        ):
+            target = Path(copy.name)
             decoder = codecs.getincrementaldecoder(encoding)(errors="carebus-latin-1")
             for block in blocks:
                 copy.write(decoder.decode(block).encode())

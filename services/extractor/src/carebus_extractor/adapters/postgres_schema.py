@@ -4,45 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-
-import duckdb
 
 from carebus_contracts.errors import JobError
 from carebus_contracts.jobs import ExtractJob, PostgresSchema
 from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
 from carebus_contracts.slices import WorkSlice
-from carebus_extractor.adapters.building import RawTable, reading
-from carebus_extractor.adapters.engine import engine, identifier, quoted
+from carebus_extractor.adapters.building import reading
+from carebus_extractor.adapters.engine import engine
+from carebus_extractor.adapters.postgres_copies import IN_USE, Copying, LocalCopies
 from carebus_extractor.adapters.postgres_session import Schema, Session, session
 from carebus_extractor.adapters.reading import SliceReader
 from carebus_extractor.adapters.reference import ALWAYS, ReferenceReader
 from carebus_extractor.adapters.staged_source import check_job, plan_of
-from carebus_extractor.adapters.staging import Manifest, Stage
-from carebus_extractor.domain.bundle_sql import concept_ids_sql
-from carebus_extractor.domain.columns import NUMBERED_BY_US, cdm_version_of, match_columns
-from carebus_extractor.domain.postgres_sql import Event, costs, distinct_concepts, in_sample_postgres
+from carebus_extractor.domain.columns import cdm_version_of, match_columns
+from carebus_extractor.domain.postgres_sql import in_sample_postgres
 from carebus_extractor.domain.selection import among, in_range
-from carebus_extractor.domain.staging_sql import (
-    AMBIGUOUS_EVENT,
-    COST_EVENTS,
-    ORPHAN,
-    cost_select,
-    numbered_select,
-    staged_select,
-    weights_select,
-)
 from carebus_extractor.ports import BundleMessage, SliceReport, SourcePlan
 from carebus_extractor.settings import ExtractorSettings, PostgresConnection
-
-LONGEST_LINE_BYTES = 64 * 1024 * 1024
-"""Longer rows fail their slice: the server's rows are whole, so none may be passed over."""
-SMALLEST_BUFFER_BYTES = 64 * 1024
-INTEGERS = ("smallint", "integer", "bigint")
-TEXT = ("VARCHAR",)
-IN_USE = "SELECT DISTINCT c FROM staged.in_use"
 
 
 class PostgresSource:
@@ -89,15 +70,15 @@ class PostgresSource:
         return self._versions[work.job_id, work.slice]
 
     @contextmanager
-    def _local(self) -> Iterator[_Local]:
+    def _local(self) -> Iterator[LocalCopies]:
         with (
             engine(self._settings) as connection,
             tempfile.TemporaryDirectory(prefix="engine-", dir=self._settings.stage_dir) as folder,
         ):
-            yield _Local(connection, Path(folder))
+            yield LocalCopies(connection, Path(folder))
 
     @asynccontextmanager
-    async def _snapshot(self, local: _Local, work: WorkSlice | None = None) -> AsyncIterator[_Copying]:
+    async def _snapshot(self, local: LocalCopies, work: WorkSlice | None = None) -> AsyncIterator[Copying]:
         async with session(self._name, self._connection, self._schema) as snapshot:
             fingerprint = await snapshot.fingerprint()
             if work is not None:
@@ -109,15 +90,15 @@ class PostgresSource:
                 self._versions = {(work.job_id, work.slice): snapshot.version_ms}
             local.schema = await snapshot.schema()
             local.cdm_version = await _cdm_version(snapshot, local.schema)
-            yield _Copying(snapshot, local, fingerprint)
+            yield Copying(snapshot, local, fingerprint)
 
-    async def _copy_persons(self, local: _Local) -> str:
+    async def _copy_persons(self, local: LocalCopies) -> str:
         async with self._snapshot(local) as copying:
             person = local.schema.tables["person"]
             await copying.rows(f"SELECT {person.column('person_id')} FROM {person.name}", local.load_persons)
             return copying.fingerprint
 
-    async def _copy_slice(self, work: WorkSlice, local: _Local) -> None:
+    async def _copy_slice(self, work: WorkSlice, local: LocalCopies) -> None:
         async with self._snapshot(local, work) as copying:
             where = {
                 table: _slice_condition(work, there.column("person_id"))
@@ -133,7 +114,7 @@ class PostgresSource:
                 await copying.concepts(local.concept_ids())
             local.weigh()
 
-    async def _copy_reference(self, work: WorkSlice, local: _Local) -> None:
+    async def _copy_reference(self, work: WorkSlice, local: LocalCopies) -> None:
         async with self._snapshot(local, work) as copying:
             for table in REFERENCE_TABLES:
                 if table not in local.schema.tables or table in work.job.leave_out:
@@ -142,177 +123,6 @@ class PostgresSource:
                     await copying.concepts_in_use(work.job)
                 elif work.job.vocabulary or table in ALWAYS:
                     await copying.table(table, "true")
-
-
-class _Local:
-    """What was copied out of one snapshot, as tables of the engine."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-        self.connection = connection
-        self.folder = folder
-        self.schema = Schema({}, ())
-        self.cdm_version = ""
-        self.left_behind: dict[str, dict[str, int]] = {}
-        self._relations: dict[str, str] = {}
-
-    def load(self, table: str, path: Path) -> None:
-        """Take in the rows of one table."""
-        there = self.schema.tables[table]
-        types = ["BIGINT" if kind in INTEGERS else "VARCHAR" for kind in there.types]
-        raw = RawTable()
-        if path.stat().st_size:
-            raw.add(table, table, _scan(path, types), there.columns, types)
-        else:
-            raw.add_empty(table)
-        select = staged_select(table, raw.parts)
-        if table == NUMBERED_BY_US:
-            select = numbered_select(f"({select})")
-        if table == "cost":
-            self._create("raw_cost", select)
-            events = {t: r for t, r in self._relations.items() if t in PERSON_TABLES}
-            select = cost_select("staged.raw_cost", events)
-            # COST rows of nobody are counted at the server: a slice alone cannot tell
-            select = f"SELECT * FROM ({select}) WHERE _fault IS DISTINCT FROM '{ORPHAN}'"
-        self._create(table, select)
-
-    def load_persons(self, path: Path) -> None:
-        """Take in the ids of all persons, which is what a plan needs."""
-        person_id = "TRY_CAST(r0 AS BIGINT)"
-        self._create(
-            "_weights",
-            f"SELECT DISTINCT {person_id} AS person_id, 0 AS rows, 0 AS size "
-            f"FROM {_scan(path, TEXT)} WHERE {person_id} IS NOT NULL ORDER BY 1",
-        )
-        self._relations |= dict.fromkeys(self.schema.tables, "staged._weights")
-
-    def load_concept_ids(self, path: Path) -> None:
-        """Take in ids of concepts that the job's persons use."""
-        self.connection.execute("CREATE TABLE IF NOT EXISTS staged.in_use (c BIGINT)")
-        self.connection.execute(
-            f"INSERT INTO staged.in_use SELECT TRY_CAST(r0 AS BIGINT) FROM {_scan(path, TEXT)}"
-        )
-
-    def concept_ids(self) -> list[int]:
-        """Return the concepts that the rows of persons use."""
-        parts = [
-            concept_ids_sql(table, relation, "_fault IS NULL")
-            for table, relation in self._relations.items()
-            if table in PERSON_TABLES and PERSON_TABLES[table].concept_columns
-        ]
-        return self.numbers(f"SELECT DISTINCT c FROM ({' UNION ALL '.join(parts)})")
-
-    def numbers(self, query: str) -> list[int]:
-        """Return the numbers in the only column of an answer."""
-        return [number for (number,) in self.connection.execute(query).fetchall()]
-
-    def weigh(self) -> None:
-        """Find how much each person is, so that large ones are read alone."""
-        self._create(
-            "_weights", weights_select({t: r for t, r in self._relations.items() if t in PERSON_TABLES})
-        )
-
-    def stage(self) -> Stage:
-        """Return what was copied in the shape of a stage."""
-        manifest = Manifest(
-            cdm_version=self.cdm_version,
-            persons=0,
-            tables=dict.fromkeys(self.schema.tables, 0),
-            left_behind=self.left_behind,
-            repeats=tuple(PERSON_TABLES),
-            notes=self.schema.notes,
-        )
-        return Stage(manifest, self._relations)
-
-    def _create(self, name: str, select: str) -> None:
-        with reading(name):
-            self.connection.execute(f"CREATE TABLE staged.{name} AS {select}")
-        self._relations[name] = f"staged.{name}"
-
-
-class _Copying:
-    """Copies out of one snapshot; each goes through a file, so that no table has to fit in memory."""
-
-    def __init__(self, snapshot: Session, local: _Local, fingerprint: str) -> None:
-        self._snapshot = snapshot
-        self._local = local
-        self._tables = local.schema.tables
-        self.fingerprint = fingerprint
-
-    async def rows(self, query: str, load: Callable[[Path], None]) -> None:
-        """Copy the answer of a query."""
-        path = self._local.folder / "copy.csv"
-        await self._snapshot.copy(query, path)
-        load(path)
-        path.unlink()
-
-    async def table(self, table: str, where: str) -> None:
-        """Copy rows of one table."""
-        there = self._tables[table]
-        columns = ", ".join(identifier(column) for column in there.columns)
-        await self.rows(
-            f"SELECT {columns} FROM {there.name} WHERE {where}", lambda path: self._local.load(table, path)
-        )
-
-    async def concepts(self, ids: Sequence[int]) -> None:
-        """Copy the rows of some concepts."""
-        column = self._tables["concept"].column("concept_id")
-        await self.table("concept", among(ids, column) if ids else "false")
-
-    async def concepts_in_use(self, job: ExtractJob) -> None:
-        """Copy the concepts of all persons that the job asks for, whatever slice they are in."""
-        person = self._tables["person"]
-        column = person.column("person_id")
-        asked = job.persons
-        limit = f" ORDER BY 1 LIMIT {asked.limit}" if asked.limit else ""
-        chosen = (
-            f"SELECT DISTINCT {column} FROM {person.name} WHERE {column} IS NOT NULL "
-            f"AND {in_range(asked.start_after, None, column)} AND {among(asked.ids, column)} "
-            f"AND {in_sample_postgres(asked.sample, column)}{limit}"
-        )
-        for table, there in self._tables.items():
-            if table not in PERSON_TABLES or table in ("cost", *job.leave_out):
-                continue
-            known = match_columns(table, there.columns).places
-            if concepts := [there.column(c) for c in PERSON_TABLES[table].concept_columns if c in known]:
-                belongs = f"{there.column('person_id')} IN ({chosen})"
-                await self.rows(
-                    distinct_concepts(there.name, concepts, belongs), self._local.load_concept_ids
-                )
-        await self.concepts(self._local.numbers(IN_USE))
-
-    async def costs(self, where: Mapping[str, str], *, count_others: bool) -> None:
-        """Copy the costs of the slice's events; count those of nobody where the slice is the one to do it."""
-        cost = self._tables["cost"]
-        events = {
-            word: Event(there.name, there.column(f"{table}_id"), there.column("person_id"))
-            for word, table in COST_EVENTS.items()
-            if (there := self._tables.get(table))
-        }
-        conditions = costs(
-            cost.column("cost_domain_id"),
-            cost.column("cost_event_id"),
-            events,
-            {word: where[COST_EVENTS[word]] for word in events},
-        )
-        await self.table("cost", conditions.of_persons)
-        if count_others:
-            count = f"SELECT count(*) FROM {cost.name} WHERE"
-            nobody = await self._snapshot.value(f"{count} {conditions.of_nobody}")
-            several = await self._snapshot.value(f"{count} {conditions.of_several}")
-            self._local.left_behind["cost"] = {
-                reason: rows for reason, rows in ((ORPHAN, nobody), (AMBIGUOUS_EVENT, several)) if rows
-            }
-
-
-def _scan(path: Path, types: Sequence[str]) -> str:
-    columns = ", ".join(f"'r{n}': '{kind}'" for n, kind in enumerate(types))
-    # the engine takes the whole buffer however short the file is
-    buffer = min(LONGEST_LINE_BYTES, path.stat().st_size + SMALLEST_BUFFER_BYTES)
-    return (
-        f"read_csv({quoted(path)}, delim=',', quote='\"', escape='\"', header=false, "
-        f"columns={{{columns}}}, auto_detect=false, parallel=false, "
-        f"max_line_size={buffer}, buffer_size={buffer})"
-    )
 
 
 def _slice_condition(work: WorkSlice, column: str) -> str:
