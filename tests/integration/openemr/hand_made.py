@@ -111,6 +111,11 @@ def a_plan(
     )
 
 
+def whole(source: str, person_id: int) -> ReadPlan:
+    """Return a plan with some rows of every table."""
+    return a_plan(source, person_id, visits={1: "V"}, problems={1: "A", 2: "B"}, prescriptions=["x", "y"])
+
+
 def a_retirement(source: str, person_id: int) -> ReadPlan:
     """Return the plan that retires a person, as the converter makes it."""
     gone = b'{"kind":"tombstone","table":"*","hash":"","count":0}'

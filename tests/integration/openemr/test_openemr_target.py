@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.target_suite import Shown, TargetSuite, in_order
 
 from carebus_contracts.plans import ReadPlan
 from carebus_contracts.versions import content_hash
 from carebus_loader.adapters.openemr import OpenEmrSettings, OpenEmrTarget, rows
+from support.target_suite import Shown, TargetSuite, in_order
 
 from .hand_made import a_plan, a_retirement
 
@@ -67,7 +67,9 @@ class TestOpenEmr(TargetSuite):
         """Our uuids depend on the source, and with them hashes; the suite compares two sources."""
         plan = a_plan(source, person_id, prescriptions=texts)
         of_texts = content_hash(*(repr(text).encode() for text in texts))
-        writes = (msgspec.structs.replace(w, hash=of_texts) for w in plan.writes if w.table == "prescriptions")
+        writes = (
+            msgspec.structs.replace(w, hash=of_texts) for w in plan.writes if w.table == "prescriptions"
+        )
         others = (w for w in plan.writes if w.table != "prescriptions")
         return msgspec.structs.replace(plan, writes=(*others, *writes))
 

@@ -63,11 +63,16 @@ async def check_schema(session: Session, settings: OpenEmrSettings) -> None:
         )
     if not await session.select("SELECT 1 FROM sequences"):
         raise SchemaFrozen("OpenEMR's table sequences has no row; it ships with one")
+    if not (await session.select("SELECT @@local_infile"))[0][0]:
+        raise ConfigurationError(
+            f"{settings.system} has local_infile off; set local_infile=1 there, as rows are sent by "
+            "LOAD DATA LOCAL"
+        )
 
 
-async def open_session(settings: OpenEmrSettings) -> Session:
+async def open_session(settings: OpenEmrSettings, *, starting: bool = False) -> Session:
     """Connect, and make ready what statements refer to: ``@carebus_*`` and the staging tables."""
-    session = await Session.open(settings)
+    session = await Session.open(settings, starting=starting)
     try:
         await session.execute(
             "SET @carebus_user = %s, @carebus_facility = %s, "
@@ -80,6 +85,7 @@ async def open_session(settings: OpenEmrSettings) -> Session:
     except BaseException:
         session.close()
         raise
+    session.starting = False
     return session
 
 

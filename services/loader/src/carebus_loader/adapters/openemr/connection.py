@@ -18,14 +18,18 @@ STRICT = (
     "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ENGINE_SUBSTITUTION"
 )
-SESSION = (
-    f"SET SESSION sql_mode='{STRICT}'",
+SETTINGS = {
+    "sql_mode": f"'{STRICT}'",
     # Warnings quote values: let the server count them and keep none.
-    "SET SESSION max_error_count=0",
-    # Gap locks would make two loaders that insert neighbours wait for each other.
-    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-    "SET SESSION innodb_lock_wait_timeout=30",
-)
+    "max_error_count": "0",
+    "innodb_lock_wait_timeout": "30",
+}
+MARIADB_SETTINGS = {
+    # Our joins go from few rows to many by a unique key. While tables grow quickly, statistics lag behind,
+    # and the server would rather read whole tables into join buffers: minutes instead of milliseconds.
+    "join_cache_level": "0",
+}
+MYSQL_SETTINGS = {"optimizer_switch": "'block_nested_loop=off'"}
 _PACKET = 256 * 1024
 
 
@@ -64,9 +68,11 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]
 class Session:
     """A connection with our session settings. Every driver error leaves it as one of ours."""
 
-    def __init__(self, settings: OpenEmrSettings, connection: _Connection) -> None:
+    def __init__(self, settings: OpenEmrSettings, connection: _Connection, *, starting: bool) -> None:
         self._system = settings.system
         self._connection = connection
+        self.starting = starting
+        """Whether nothing was consumed yet, so that a fault in the settings may stop us."""
 
     @classmethod
     async def open(
@@ -99,9 +105,10 @@ class Session:
             await connection._connect()
         except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
             raise translate(error, settings.system, starting=starting) from None
-        session = cls(settings, connection)
-        for statement in SESSION:
-            await session.execute(statement)
+        session = cls(settings, connection, starting=starting)
+        await session.execute(_session_settings(settings))
+        # Gap locks would make two loaders that insert neighbours wait for each other.
+        await session.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         return session
 
     async def execute(self, sql: str, arguments: Sequence[Any] = ()) -> int:
@@ -154,6 +161,17 @@ class Session:
                 rows = list(await cursor.fetchall()) if cursor.description else []
                 return cursor.rowcount, rows
         except (pymysql.err.MySQLError, OSError, asyncio.IncompleteReadError) as error:
-            raise translate(error, self._system) from None
+            raise translate(error, self._system, starting=self.starting) from None
         except UnicodeEncodeError:
             raise ConstraintViolated("text is not valid UTF-8") from None
+
+
+def _session_settings(settings: OpenEmrSettings) -> str:
+    """Return one SET for both servers, each of which reads the other's part as a comment."""
+    # The server must not go on with a statement, and hold its locks, when we have given it up.
+    mariadb = {**MARIADB_SETTINGS, "max_statement_time": f"{settings.write_timeout_s:g}"}
+    common, only_mariadb, only_mysql = (
+        ", ".join(f"SESSION {name} = {value}" for name, value in some.items())
+        for some in (SETTINGS, mariadb, MYSQL_SETTINGS)
+    )
+    return f"SET {common} /*M!100101 , {only_mariadb} */ /*!80000 , {only_mysql} */"

@@ -1,7 +1,8 @@
 """Rows that follow from others: forms, the medication list, links, and uuids known to OpenEMR.
 
-Each statement takes its rows from a clause that names them ``t``: either all rows of charts that were made
-just now, or the rows that were staged. All may be repeated: what is there already stays.
+Each statement takes its rows from a clause that names them ``t``: either all rows of charts that were
+made just now, or the rows that were staged. All may be repeated: what is there already stays. The order
+of joins is given, from the few rows that we name to the big tables by their keys.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def of_charts(place: Place, pids: Sequence[int]) -> str:
 
 def of_staged(place: Place) -> str:
     """Return the clause for the rows that were staged."""
-    return f"{staging(place.table)} s JOIN `{place.table}` t ON t.uuid = s.uuid WHERE TRUE"
+    return f"{staging(place.table)} s STRAIGHT_JOIN `{place.table}` t ON t.uuid = s.uuid WHERE TRUE"
 
 
 def register(table: str, rows: str, *, key: str = "id", uuid: str = "t.uuid", mapped: int = 0) -> str:
@@ -62,7 +63,7 @@ def after_encounters(rows: str, *, fresh: bool) -> Iterator[str]:
 def after_staged_encounters() -> str:
     """Return the statement that brings changed encounters into forms that are there."""
     return (
-        f"UPDATE {staging(ENCOUNTERS.table)} s JOIN form_encounter t ON t.uuid = s.uuid JOIN forms f "
+        f"UPDATE {staging(ENCOUNTERS.table)} s STRAIGHT_JOIN form_encounter t ON t.uuid = s.uuid STRAIGHT_JOIN forms f "
         "ON f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient' "
         "SET f.date = t.date, f.deleted = 0"
     )
@@ -95,9 +96,9 @@ def after_staged_prescriptions() -> Iterator[str]:
     """Yield what else follows from staged prescriptions: changed instructions, and uuids of list rows."""
     yield register(LISTS.table, of_staged(PRESCRIPTIONS), uuid=part("t.uuid", MEDICATION_ROW))
     yield (
-        f"UPDATE {staging(PRESCRIPTIONS.table)} s JOIN prescriptions t ON t.uuid = s.uuid "
-        f"JOIN lists l ON l.uuid = {part('t.uuid', MEDICATION_ROW)} "
-        "JOIN lists_medication m ON m.list_id = l.id AND m.prescription_id = t.id "
+        f"UPDATE {staging(PRESCRIPTIONS.table)} s STRAIGHT_JOIN prescriptions t ON t.uuid = s.uuid "
+        f"STRAIGHT_JOIN lists l ON l.uuid = {part('t.uuid', MEDICATION_ROW)} "
+        "STRAIGHT_JOIN lists_medication m ON m.list_id = l.id AND m.prescription_id = t.id "
         "SET m.drug_dosage_instructions = t.drug_dosage_instructions"
     )
 
@@ -108,16 +109,16 @@ def after_links() -> Iterator[str]:
     yield (
         "INSERT INTO issue_encounter (uuid, pid, list_id, encounter, resolved, created_by, updated_by) "
         f"SELECT {own}, k.pid, l.id, k.encounter, 0, NULLIF(@carebus_provider, 0), "
-        f"NULLIF(@carebus_provider, 0) FROM {LINKS} k JOIN lists l ON l.uuid = k.uuid "
+        f"NULLIF(@carebus_provider, 0) FROM {LINKS} k STRAIGHT_JOIN lists l ON l.uuid = k.uuid "
         "ON DUPLICATE KEY UPDATE encounter = VALUES(encounter)"
     )
-    yield register("issue_encounter", f"{LINKS} k JOIN issue_encounter t ON t.uuid = {own}")
+    yield register("issue_encounter", f"{LINKS} k STRAIGHT_JOIN issue_encounter t ON t.uuid = {own}")
 
 
 def without_links() -> str:
     """Return the statement that unties staged diagnoses that name no encounter any more."""
     return (
-        f"DELETE i FROM {staging(LISTS.table)} s JOIN issue_encounter i "
+        f"DELETE i FROM {staging(LISTS.table)} s STRAIGHT_JOIN issue_encounter i "
         f"ON i.uuid = {part('s.uuid', LINK_ROW)} WHERE s.encounter IS NULL"
     )
 
@@ -136,21 +137,21 @@ def after_patients(pids: Sequence[int]) -> Iterator[str]:
             f"FROM {rows} AND NOT EXISTS (SELECT 1 FROM uuid_mapping m WHERE m.target_uuid = t.uuid "
             f"AND m.resource = '{resource}' AND m.resource_path <=> {path})"
         )
-    mappings = f"uuid_mapping m JOIN {rows.replace(' WHERE', ' ON t.uuid = m.target_uuid WHERE')}"
+    mappings = rows.replace(" WHERE", " STRAIGHT_JOIN uuid_mapping m ON m.target_uuid = t.uuid WHERE")
     yield register("uuid_mapping", mappings, uuid="m.uuid", mapped=1)
 
 
 def after_gone() -> Iterator[str]:
     """Yield what follows from rows that were taken away."""
     yield (
-        f"UPDATE {GONE} g JOIN form_encounter t ON t.uuid = g.uuid JOIN forms f "
+        f"UPDATE {GONE} g STRAIGHT_JOIN form_encounter t ON t.uuid = g.uuid STRAIGHT_JOIN forms f "
         "ON f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient' SET f.deleted = 1"
     )
     yield (
-        f"UPDATE {GONE} g JOIN lists l ON l.uuid = {part('g.uuid', MEDICATION_ROW)} "
+        f"UPDATE {GONE} g STRAIGHT_JOIN lists l ON l.uuid = {part('g.uuid', MEDICATION_ROW)} "
         "SET l.activity = 0, l.verification = 'entered-in-error'"
     )
-    yield f"DELETE i FROM {GONE} g JOIN issue_encounter i ON i.uuid = {part('g.uuid', LINK_ROW)}"
+    yield f"DELETE i FROM {GONE} g STRAIGHT_JOIN issue_encounter i ON i.uuid = {part('g.uuid', LINK_ROW)}"
 
 
 AFTER = {ENCOUNTERS.table: after_encounters, PRESCRIPTIONS.table: after_prescriptions}
@@ -179,4 +180,4 @@ def _unless(there: str, fresh: bool) -> str:
 def _with_list_row(rows: str) -> str:
     """Join the medication list row to the clause, before its condition."""
     tables, _, condition = rows.partition(" WHERE ")
-    return f"{tables} JOIN lists l ON l.uuid = {part('t.uuid', MEDICATION_ROW)} WHERE {condition}"
+    return f"{tables} STRAIGHT_JOIN lists l ON l.uuid = {part('t.uuid', MEDICATION_ROW)} WHERE {condition}"

@@ -128,7 +128,7 @@ async def _map_location(session: Session, table: str, rows: str) -> None:
         "AND NOT EXISTS "
         "(SELECT 1 FROM uuid_mapping m WHERE m.target_uuid = t.uuid AND m.resource = 'Location')"
     )
-    mappings = f"uuid_mapping m JOIN {rows.replace(' WHERE', ' ON t.uuid = m.target_uuid WHERE')}"
+    mappings = rows.replace(" WHERE", " STRAIGHT_JOIN uuid_mapping m ON m.target_uuid = t.uuid WHERE")
     await session.execute(register("uuid_mapping", mappings, uuid="m.uuid", mapped=1))
 
 

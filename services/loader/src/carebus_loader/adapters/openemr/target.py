@@ -64,7 +64,7 @@ class OpenEmrTarget:
             await check_schema(session, self._settings)
         finally:
             session.close()
-        self._session = await open_session(self._settings)
+        self._session = await open_session(self._settings, starting=True)
 
     async def stop(self) -> None:
         """Close all connections."""

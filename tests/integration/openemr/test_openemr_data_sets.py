@@ -1,0 +1,240 @@
+"""Whole data sets arrive, by the rules of OpenEMR's own rows, and again without a change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from carebus_contracts.omop.bundle import decode_person
+from carebus_contracts.omop.catalog import PERSON_TABLES
+from carebus_contracts.plans import ReadPlan, encode_plan, encode_write, read_plan
+from carebus_contracts.receipts import Result
+from carebus_contracts.versions import Version
+from carebus_converter.domain.openemr import OpenEmrSettings as MappingSettings
+from carebus_converter.domain.openemr import plan
+from carebus_loader.adapters.openemr import OpenEmrSettings, OpenEmrTarget
+from carebus_loader.ports import Delivery, Written
+from support.omop_bundles import bundles
+
+from .conftest import Server
+
+BATCH = 200
+DATA_TABLES = (
+    "patient_data", "uuid_registry", "uuid_mapping", "form_encounter", "forms", "lists", "lists_medication",
+    "issue_encounter", "prescriptions", "immunizations", "codes", "history_data", "sequences",
+)  # fmt: skip
+BROKEN_RULES = {
+    **{
+        f"{table} rows that the registry does not know": (
+            f"SELECT COUNT(*) FROM {table} t LEFT JOIN uuid_registry u ON u.uuid = t.uuid "
+            f"AND u.table_name = '{table}' AND u.table_id = 'id' WHERE u.uuid IS NULL AND NOT "
+            f"('{table}' = 'uuid_mapping' AND EXISTS (SELECT 1 FROM uuid_registry m WHERE m.uuid = t.uuid "
+            "AND m.mapped = 1))"
+        )
+        for table in (
+            "patient_data",
+            "form_encounter",
+            "lists",
+            "issue_encounter",
+            "prescriptions",
+            "immunizations",
+            "history_data",
+            "uuid_mapping",
+        )
+    },
+    "registry entries of no row": "SELECT COUNT(*) FROM uuid_registry u WHERE u.table_name = 'lists' "
+    "AND NOT EXISTS (SELECT 1 FROM lists l WHERE l.uuid = u.uuid)",
+    "mappings that are not marked as such": "SELECT COUNT(*) FROM uuid_mapping m JOIN uuid_registry u "
+    "ON u.uuid = m.uuid WHERE u.mapped <> 1 OR u.table_name <> 'uuid_mapping'",
+    "patients without both mappings": "SELECT COUNT(*) FROM patient_data p WHERE (SELECT COUNT(*) FROM "
+    "uuid_mapping m WHERE m.target_uuid = p.uuid AND ((m.resource = 'Location' AND m.resource_path IS NULL) "
+    "OR (m.resource = 'Observation' AND m.resource_path = 'category=social-history&code=76690-7'))) <> 2",
+    "encounters without one form": "SELECT COUNT(*) FROM form_encounter e WHERE (SELECT COUNT(*) FROM forms "
+    "f WHERE f.form_id = e.id AND f.pid = e.pid AND f.encounter = e.encounter AND f.formdir = 'newpatient' "
+    "AND f.deleted = 0) <> 1",
+    "encounter numbers that are used twice": "SELECT COUNT(*) - COUNT(DISTINCT encounter) "
+    "FROM form_encounter",
+    "encounter numbers beyond the counter": "SELECT COUNT(*) FROM form_encounter WHERE encounter > "
+    "(SELECT id FROM sequences)",
+    "rows of nobody": "SELECT COUNT(*) FROM lists l LEFT JOIN patient_data p ON p.pid = l.pid "
+    "WHERE p.pid IS NULL",
+    "prescriptions without one medication row": "SELECT COUNT(*) FROM prescriptions r WHERE (SELECT COUNT(*) "
+    "FROM lists_medication m JOIN lists l ON l.id = m.list_id WHERE m.prescription_id = r.id "
+    "AND l.pid = r.patient_id AND l.type = 'medication' AND l.title = r.drug) <> 1",
+    "prescriptions at an encounter of somebody else": "SELECT COUNT(*) FROM prescriptions r LEFT JOIN "
+    "form_encounter e ON e.encounter = r.encounter AND e.pid = r.patient_id WHERE r.encounter IS NOT NULL "
+    "AND e.id IS NULL",
+    "vaccines without a name": "SELECT COUNT(*) FROM immunizations i WHERE (SELECT COUNT(*) FROM codes c "
+    "WHERE c.code_type = 100 AND c.code = i.cvx_code) <> 1",
+    "options that OpenEMR does not have": "SELECT COUNT(*) FROM patient_data p WHERE NOT EXISTS (SELECT 1 "
+    "FROM list_options o WHERE o.list_id = 'sex' AND o.option_id = p.sex) OR (p.race <> '' AND NOT EXISTS "
+    "(SELECT 1 FROM list_options o WHERE o.list_id = 'race' AND o.option_id = p.race))",
+    "classes that OpenEMR does not have": "SELECT COUNT(*) FROM form_encounter e WHERE NOT EXISTS (SELECT 1 "
+    "FROM list_options o WHERE o.list_id = '_ActEncounterCode' AND o.option_id = e.class_code)",
+}
+"""Each question is answered by 0."""
+
+
+def plans_of(folder: Path, source: str) -> list[ReadPlan]:
+    plans = []
+    for bundle in map(decode_person, bundles(folder, source=source)):
+        parts = plan(bundle, settings=MappingSettings())
+        plans.append(
+            read_plan(
+                encode_plan(
+                    target="openemr",
+                    source=source,
+                    subject=f"person/{bundle.person_id}",
+                    writes=parts.writes,
+                    not_mapped=parts.not_mapped,
+                )
+            )
+        )
+    return plans
+
+
+async def load(target: OpenEmrTarget, plans: Sequence[ReadPlan], v: int) -> list[Written]:
+    written: list[Written] = []
+    for start in range(0, len(plans), BATCH):
+        written += await target.write(
+            [Delivery(plan, Version(v, 1), f"job-{v}") for plan in plans[start : start + BATCH]]
+        )
+    return written
+
+
+def another_hour(one: ReadPlan) -> ReadPlan:
+    """The plan with every time an hour later."""
+    writes = [
+        encode_write(w.table, w.columns, [text.replace(b' 00:00:00"', b' 01:00:00"') for text in w.lines()])
+        for w in one.writes
+    ]
+    return read_plan(encode_plan(target="openemr", source=one.source, subject=one.subject, writes=writes))
+
+
+def fingerprint(server: Server, database: str) -> dict[str, Any]:
+    return {table: server.query(f"CHECKSUM TABLE {database}.{table} EXTENDED")[0][1] for table in DATA_TABLES}
+
+
+def count(server: Server, database: str, sql: str) -> int:
+    server.query(f"USE {database}")
+    return int(server.query(sql)[0][0])
+
+
+@pytest.fixture(scope="module")
+async def loaded(
+    server: Server, new_schema: Callable[[], str], shared: Path
+) -> tuple[OpenEmrSettings, dict[str, list[ReadPlan]], dict[str, Any]]:
+    """Both data sets, loaded twice; and the fingerprint between the loads."""
+    settings = server.settings(new_schema())
+    plans = {
+        "gibleed": plans_of(shared / "omop/gibleed_5.3/parquet", "gibleed"),
+        "synthea": plans_of(shared / "omop/synthea27nj_5.4/parquet", "synthea"),
+    }
+    target = OpenEmrTarget(settings)
+    await target.prepare()
+    await target.start()
+    for some in plans.values():
+        assert {w.result for w in await load(target, some, 1)} == {Result.APPLIED}
+    between = fingerprint(server, settings.database)
+    for some in plans.values():
+        assert {w.result for w in await load(target, some, 2)} == {Result.UNCHANGED}
+    await target.stop()
+    return settings, plans, between
+
+
+def test_second_load_changes_nothing(server: Server, loaded: Any) -> None:
+    """The same content under a newer version leaves every row of every table as it was."""
+    settings, _, between = loaded
+
+    assert fingerprint(server, settings.database) == between
+
+
+@pytest.mark.parametrize("rule", BROKEN_RULES)
+def test_rules_hold_for_every_row(server: Server, loaded: Any, rule: str) -> None:
+    """What OpenEMR's own services rely on is so for every row."""
+    settings, _, _ = loaded
+
+    assert count(server, settings.database, BROKEN_RULES[rule]) == 0
+
+
+@pytest.mark.parametrize(
+    ("domain", "sql"),
+    [
+        pytest.param("person", "SELECT COUNT(*) FROM patient_data", id="persons"),
+        pytest.param("visit_occurrence", "SELECT COUNT(*) FROM form_encounter", id="visits"),
+        pytest.param(
+            "condition_occurrence",
+            "SELECT COUNT(*) FROM lists WHERE type = 'medical_problem'",
+            id="conditions",
+        ),
+        pytest.param(
+            "drug_exposure",
+            "SELECT (SELECT COUNT(*) FROM prescriptions) + (SELECT COUNT(*) FROM immunizations)",
+            id="drugs, repeated ids too",
+        ),
+        pytest.param(
+            "death", "SELECT COUNT(*) FROM patient_data WHERE deceased_date IS NOT NULL", id="deaths"
+        ),
+    ],
+)
+def test_counts_are_those_of_the_source(
+    server: Server, shared: Path, loaded: Any, domain: str, sql: str
+) -> None:
+    """Every row of the domain is there."""
+    settings, _, _ = loaded
+    files = (shared / "omop").glob(f"*/parquet/{domain}.parquet")
+    in_source = sum(duckdb.sql(f"SELECT COUNT(*) FROM '{file}'").fetchall()[0][0] for file in files)
+
+    assert count(server, settings.database, sql) == in_source
+
+
+def test_every_row_is_mapped_or_counted(shared: Path, loaded: Any) -> None:
+    """Rows of the plans and counts of what they leave out add up to the rows of the source."""
+    _, plans, _ = loaded
+    for name, folder in (("gibleed", "gibleed_5.3"), ("synthea", "synthea27nj_5.4")):
+        source: Counter[str] = Counter()
+        for table in PERSON_TABLES:
+            if (file := shared / "omop" / folder / "parquet" / f"{table}.parquet").exists():
+                persons = shared / "omop" / folder / "parquet" / "person.parquet"
+                source[table] = duckdb.sql(
+                    f"SELECT COUNT(*) FROM '{file}' WHERE person_id IN (SELECT person_id FROM '{persons}')"
+                ).fetchall()[0][0]
+        found: Counter[str] = Counter()
+        home = {
+            "patient_data": "person",
+            "patient_data.death": "death",
+            "form_encounter": "visit_occurrence",
+            "lists.condition_occurrence": "condition_occurrence",
+            "lists.observation": "observation",
+            "history_data": "observation",
+            "prescriptions": "drug_exposure",
+            "immunizations": "drug_exposure",
+        }
+        for one in plans[name]:
+            for write in one.writes:
+                found[home[write.table]] += write.count
+            for table, reasons in one.not_mapped.items():
+                found[table] += sum(reasons.values())
+
+        assert +found == +source
+
+
+async def test_better_mapping_reaches_many_charts_in_time(server: Server, loaded: Any) -> None:
+    """Hundreds of changed charts among thousands: joins go by keys, whatever the server's statistics say."""
+    settings, plans, _ = loaded
+    target = OpenEmrTarget(settings.model_copy(update={"write_timeout_s": 30.0}))
+    await target.start()
+
+    written = await load(target, [another_hour(one) for one in plans["gibleed"][:600]], 3)
+    back = await load(target, plans["gibleed"][:600], 4)
+    await target.stop()
+
+    rows = sum(w.count for one in plans["gibleed"][:600] for w in one.writes if w.table != "patient_data")
+    assert sum(w.updated for w in written) == sum(w.updated for w in back) == rows
+    for rule, sql in BROKEN_RULES.items():
+        assert count(server, settings.database, sql) == 0, rule

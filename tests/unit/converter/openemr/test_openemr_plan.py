@@ -1,0 +1,358 @@
+"""Bundles become what OpenEMR is to hold: every row is mapped or counted, in any order the same bytes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from carebus_contracts.omop.bundle import PersonRecords, decode_person, encode_person
+from carebus_contracts.omop.catalog import PERSON_TABLES
+from carebus_contracts.plans import encode_plan, read_plan
+from carebus_converter.domain.openemr import OpenEmrSettings, PlanParts, plan
+
+SETTINGS = OpenEmrSettings()
+CONCEPTS = {
+    201826: ("44054006", "SNOMED", "Type 2 diabetes mellitus"),
+    45552385: ("E11.9", "ICD10CM", "Type 2 diabetes mellitus without complications"),
+    4304110: ("419474003", "SNOMED", "Allergy to mold"),
+    4084167: ("241929008", "SNOMED", "Acute allergic reaction"),
+    40213160: ("10", "CVX", "poliovirus vaccine, inactivated"),
+    1127078: ("282464", "RxNorm", "acetaminophen 160 MG Oral Tablet"),
+    4132161: ("26643006", "SNOMED", "Oral"),
+    43054909: ("72166-2", "LOINC", "Tobacco smoking status"),
+    4310250: ("8517006", "SNOMED", "Ex-smoker"),
+    4144272: ("266919005", "SNOMED", "Never smoked tobacco"),
+}
+
+
+def a_row(table: str, **cells: Any) -> list[Any]:
+    key = PERSON_TABLES[table].key[0]
+    return [{key: 1, "person_id": 7, **cells}.get(column) for column in PERSON_TABLES[table].columns]
+
+
+def a_bundle(
+    *, covers: Sequence[str] | None = None, seed: int | None = None, **tables: list[list[Any]]
+) -> PersonRecords:
+    """A bundle with a person, unless it says otherwise; ``seed`` shuffles rows and concepts."""
+    rows = {"person": [a_row("person", year_of_birth=1958)], **tables}
+    concepts = [[i, c, v, n, None, None] for i, (c, v, n) in CONCEPTS.items()]
+    if seed is not None:
+        for some in (*rows.values(), concepts):
+            random.Random(seed).shuffle(some)
+    return decode_person(
+        encode_person(
+            source="lab",
+            person_id=7,
+            cdm_version="5.4",
+            covers=list(PERSON_TABLES if covers is None else covers),
+            tables={name: orjson.dumps(some) for name, some in rows.items()},
+            concepts=[orjson.dumps(concept) for concept in concepts],
+        )
+    )
+
+
+def rows_of(parts: PlanParts, write: str) -> list[dict[str, Any]]:
+    read = read_plan(encode_plan(target="openemr", source="lab", subject="person/7", writes=parts.writes))
+    (found,) = (w for w in read.writes if w.table == write)
+    return [dict(zip(found.columns, row, strict=True)) for row in found.records()]
+
+
+def without_uuid(row: dict[str, Any]) -> dict[str, Any]:
+    return {column: cell for column, cell in row.items() if column != "uuid"}
+
+
+def test_person() -> None:
+    """OpenEMR's options, a pseudonym, the whole id as the visible label, and the first for a withheld day."""
+    parts = plan(
+        a_bundle(
+            person=[
+                a_row(
+                    "person", gender_concept_id=8532, year_of_birth=1958, month_of_birth=4,
+                    race_concept_id=8515, ethnicity_concept_id=38003563,
+                )
+            ]
+        ),
+        settings=SETTINGS,
+    )  # fmt: skip
+
+    (row,) = rows_of(parts, "patient_data")
+    name = {row.pop("fname"), row.pop("lname")}
+    assert without_uuid(row) == {
+        "pubpid": "lab:7",
+        "DOB": "1958-04-01",
+        "sex": "Female",
+        "race": "Asian",
+        "ethnicity": "hisp_or_latin",
+    }
+    assert len(name) == 2
+    assert all(part.isalpha() for part in name)
+
+
+def test_unknown_sex_and_race_have_options_too() -> None:
+    """OpenEMR's list of sexes has no "Other"; no race is no option."""
+    (row,) = rows_of(
+        plan(a_bundle(person=[a_row("person", gender_concept_id=8521)]), settings=SETTINGS), "patient_data"
+    )
+
+    assert (row["sex"], row["race"], row["DOB"]) == ("UNK", "", None)
+
+
+def test_death() -> None:
+    """Date and cause go to the row of the patient."""
+    parts = plan(
+        a_bundle(death=[a_row("death", death_date=date(2020, 2, 3), cause_concept_id=201826)]),
+        settings=SETTINGS,
+    )
+
+    (patient,), (death,) = rows_of(parts, "patient_data"), rows_of(parts, "patient_data.death")
+    assert death == {
+        "uuid": patient["uuid"],
+        "deceased_date": "2020-02-03 00:00:00",
+        "deceased_reason": "Type 2 diabetes mellitus",
+    }
+
+
+def test_condition_with_codes_and_end() -> None:
+    """Standard and billing code side by side; an end means resolved."""
+    parts = plan(
+        a_bundle(
+            condition_occurrence=[
+                a_row(
+                    "condition_occurrence", condition_concept_id=201826,
+                    condition_source_concept_id=45552385, condition_start_date=date(2011, 6, 2),
+                    condition_start_datetime=datetime(2011, 6, 2, 8, 30),  # noqa: DTZ001 - OMOP's have no zone
+                    condition_end_date=date(2012, 1, 1),
+                )
+            ]
+        ),
+        settings=SETTINGS,
+    )  # fmt: skip
+
+    (row,) = rows_of(parts, "lists.condition_occurrence")
+    assert without_uuid(row) == {
+        "type": "medical_problem",
+        "title": "Type 2 diabetes mellitus",
+        "diagnosis": "SNOMED-CT:44054006;ICD10:E11.9",
+        "verification": "confirmed",
+        "begdate": "2011-06-02 08:30:00",
+        "enddate": "2012-01-01 00:00:00",
+        "outcome": 1,
+        "external_id": "1",
+        "encounter": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("cells", "title"),
+    [
+        pytest.param({"condition_source_value": "sore\nfoot"}, "sore foot", id="the source's words"),
+        pytest.param(
+            {"condition_concept_id": 99}, "OMOP concept 99", id="a concept that the source does not know"
+        ),
+    ],
+)
+def test_condition_without_a_concept(cells: dict[str, Any], title: str) -> None:
+    """No code, and the best name that there is, without control characters."""
+    parts = plan(a_bundle(condition_occurrence=[a_row("condition_occurrence", **cells)]), settings=SETTINGS)
+
+    (row,) = rows_of(parts, "lists.condition_occurrence")
+    assert (row["title"], row["diagnosis"]) == (title, "")
+
+
+def test_condition_that_says_nothing_is_counted() -> None:
+    """Neither concept nor words: an entry would be empty."""
+    parts = plan(a_bundle(condition_occurrence=[a_row("condition_occurrence")]), settings=SETTINGS)
+
+    assert rows_of(parts, "lists.condition_occurrence") == []
+    assert parts.not_mapped == {"condition_occurrence": {"nothing_recorded": 1}}
+
+
+def test_only_diagnoses_of_a_visit_refer_to_it() -> None:
+    """By their type; and not to a visit that the source does not have."""
+    visits = [
+        a_row(
+            "visit_occurrence",
+            visit_occurrence_id=5,
+            visit_concept_id=9203,
+            visit_start_date=date(2020, 1, 1),
+        )
+    ]
+    conditions = [
+        a_row("condition_occurrence", condition_occurrence_id=n, condition_concept_id=201826,
+              condition_type_concept_id=kind, visit_occurrence_id=visit)
+        for n, kind, visit in ((1, 32020, 5), (2, 32840, 5), (3, 32020, 6))
+    ]  # fmt: skip
+
+    parts = plan(a_bundle(visit_occurrence=visits, condition_occurrence=conditions), settings=SETTINGS)
+
+    (visit,) = rows_of(parts, "form_encounter")
+    refers = {row["external_id"]: row["encounter"] for row in rows_of(parts, "lists.condition_occurrence")}
+    assert refers == {"1": visit["uuid"], "2": None, "3": None}
+    assert (visit["class_code"], visit["pos_code"], visit["reason"]) == ("EMER", 23, "Emergency room visit")
+
+
+def test_allergies_come_from_conditions_and_observations() -> None:
+    """A concept that states an allergy is one; a reaction is a problem."""
+    parts = plan(
+        a_bundle(
+            observation=[
+                a_row("observation", observation_concept_id=4304110, observation_date=date(2001, 2, 3))
+            ],
+            condition_occurrence=[
+                a_row("condition_occurrence", condition_occurrence_id=1, condition_concept_id=4304110),
+                a_row("condition_occurrence", condition_occurrence_id=2, condition_concept_id=4084167),
+            ],
+        ),
+        settings=SETTINGS,
+    )
+
+    (observed,) = rows_of(parts, "lists.observation")
+    assert (observed["type"], observed["title"], observed["diagnosis"]) == (
+        "allergy", "Allergy to mold", "SNOMED-CT:419474003",
+    )  # fmt: skip
+    kinds = {row["external_id"]: row["type"] for row in rows_of(parts, "lists.condition_occurrence")}
+    assert kinds == {"1": "allergy", "2": "medical_problem"}
+
+
+def test_drug_and_vaccine() -> None:
+    """A CVX code makes an immunization, anything else a prescription."""
+    parts = plan(
+        a_bundle(
+            drug_exposure=[
+                a_row("drug_exposure", drug_exposure_id=1, drug_concept_id=1127078, quantity=30.0, refills=2,
+                      drug_exposure_start_date=date(2020, 1, 2), drug_exposure_end_date=date(2020, 2, 1),
+                      route_concept_id=4132161, sig="1 daily"),
+                a_row("drug_exposure", drug_exposure_id=2, drug_concept_id=40213160, lot_number="U7",
+                      drug_exposure_start_date=date(2020, 1, 3)),
+            ]
+        ),
+        settings=SETTINGS,
+    )  # fmt: skip
+
+    (drug,), (vaccine,) = rows_of(parts, "prescriptions"), rows_of(parts, "immunizations")
+    assert without_uuid(drug) == {
+        "drug": "acetaminophen 160 MG Oral Tablet",
+        "rxnorm_drugcode": "282464",
+        "route": "bymouth",
+        "date_added": "2020-01-02 00:00:00",
+        "start_date": "2020-01-02",
+        "end_date": "2020-02-01",
+        "quantity": "30",
+        "refills": 2,
+        "drug_dosage_instructions": "1 daily",
+        "external_id": "1",
+        "encounter": None,
+    }
+    assert (vaccine["cvx_code"], vaccine["note"], vaccine["lot_number"], vaccine["administered_date"]) == (
+        "10", "poliovirus vaccine, inactivated", "U7", "2020-01-03 00:00:00",
+    )  # fmt: skip
+
+
+def test_drug_without_a_date_is_counted() -> None:
+    """OpenEMR demands one."""
+    parts = plan(a_bundle(drug_exposure=[a_row("drug_exposure", drug_concept_id=1127078)]), settings=SETTINGS)
+
+    assert parts.not_mapped == {"drug_exposure": {"no_date": 1}}
+
+
+def test_newest_smoking_status_stands() -> None:
+    """By finding or by answer; what it supersedes is counted, and so is what says nothing."""
+    parts = plan(
+        a_bundle(
+            observation=[
+                a_row("observation", observation_id=1, observation_concept_id=4144272,
+                      observation_date=date(2001, 1, 1)),
+                a_row("observation", observation_id=2, observation_concept_id=43054909,
+                      value_as_concept_id=4310250, observation_date=date(2002, 1, 1)),
+                a_row("observation", observation_id=3, observation_concept_id=43054909,
+                      observation_date=date(2003, 1, 1)),
+            ]
+        ),
+        settings=SETTINGS,
+    )  # fmt: skip
+
+    (row,) = rows_of(parts, "history_data")
+    assert without_uuid(row) == {"date": "2002-01-01 00:00:00", "tobacco": "Former smoker|quittobacco||3"}
+    assert parts.not_mapped == {"observation": {"no_mapper": 1, "superseded": 1}}
+
+
+def test_repeated_record_ids_all_arrive() -> None:
+    """Rows that share an id get uuids of their own, and keep them when another row changes."""
+    rows = [
+        a_row("drug_exposure", drug_exposure_id=9, drug_concept_id=1127078,
+              drug_exposure_start_date=date(2020, 1, n), quantity=float(n))
+        for n in (1, 2, 3)
+    ]  # fmt: skip
+
+    found = rows_of(plan(a_bundle(drug_exposure=rows), settings=SETTINGS), "prescriptions")
+
+    assert len({row["uuid"] for row in found}) == 3
+    assert {row["external_id"] for row in found} == {"9"}
+
+
+def test_bytes_are_the_same_in_any_order() -> None:
+    """The order of rows and concepts in a bundle is of no account, also among rows with one id."""
+    tables = {
+        "visit_occurrence": [
+            a_row("visit_occurrence", visit_occurrence_id=n, visit_start_date=date(2020, 1, n), visit_concept_id=9202)
+            for n in range(1, 6)
+        ],
+        "condition_occurrence": [
+            a_row("condition_occurrence", condition_occurrence_id=n // 3, condition_concept_id=201826,
+                  condition_start_date=date(2020, 1, n), visit_occurrence_id=n, condition_type_concept_id=32020)
+            for n in range(1, 15)
+        ],
+        "observation": [
+            a_row("observation", observation_id=1, observation_concept_id=4144272, value_as_string=f"{n}")
+            for n in range(5)
+        ],
+    }  # fmt: skip
+
+    plans = {
+        plan(a_bundle(seed=seed, **{t: list(rows) for t, rows in tables.items()}), settings=SETTINGS).writes
+        for seed in range(8)
+    }
+
+    assert len(plans) == 1
+
+
+def test_only_covered_tables_are_written() -> None:
+    """A table that the bundle does not cover is left alone, one that it names without rows is emptied."""
+    parts = plan(
+        a_bundle(
+            covers=["person", "drug_exposure"],
+            condition_occurrence=[a_row("condition_occurrence", condition_concept_id=201826)],
+        ),
+        settings=SETTINGS,
+    )
+
+    tables = [orjson.loads(write)["table"] for write in parts.writes]
+    assert tables == ["patient_data", "prescriptions", "immunizations"]
+    assert parts.not_mapped == {"condition_occurrence": {"not_covered": 1}}
+
+
+def test_rows_without_a_person_are_counted() -> None:
+    """There is no chart for them; what stood there goes."""
+    parts = plan(
+        a_bundle(
+            person=[], condition_occurrence=[a_row("condition_occurrence", condition_concept_id=201826)]
+        ),
+        settings=SETTINGS,
+    )
+
+    assert all(orjson.loads(write)["count"] == 0 for write in parts.writes)
+    assert parts.not_mapped == {"condition_occurrence": {"no_person": 1}}
+
+
+@pytest.mark.parametrize("table", sorted(set(PERSON_TABLES) - {"person", "cost"}))
+def test_no_row_of_any_table_disappears(table: str) -> None:
+    """A row of each table is written or counted, whatever it holds."""
+    parts = plan(a_bundle(**{table: [a_row(table)]}), settings=SETTINGS)
+
+    written = sum(orjson.loads(w)["count"] for w in parts.writes) - len(rows_of(parts, "patient_data"))
+    assert written + sum(sum(reasons.values()) for reasons in parts.not_mapped.values()) == 1
