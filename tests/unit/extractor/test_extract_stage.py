@@ -37,11 +37,11 @@ def test_source_is_staged_once(folder: Any) -> None:
     folder.persons(1, 2)
     folder.extract(slice_persons=1)
     (stage,) = stages(folder.settings)
-    before = (folder.settings.stage_dir / stage / "person.parquet").stat().st_ino
+    before = (folder.settings.stage_dir / stage / "person" / "data_0.parquet").stat().st_ino
 
     folder.extract(slice_persons=1)
 
-    assert (folder.settings.stage_dir / stage / "person.parquet").stat().st_ino == before
+    assert (folder.settings.stage_dir / stage / "person" / "data_0.parquet").stat().st_ino == before
 
 
 def test_nothing_is_left_over(folder: Any) -> None:

@@ -109,12 +109,10 @@ async def test_dry_run_writes_nothing(tmp_path: Path) -> None:
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    st.permutations(
-        [("<a/>", 1), ("<b/>", 2), ("<c/>", 2), ("<b/>", 3), ("", 2)] * 2
-    )
-)
-async def test_any_order_converges(tmp_path_factory: pytest.TempPathFactory, order: list[tuple[str, int]]) -> None:
+@given(st.permutations([("<a/>", 1), ("<b/>", 2), ("<c/>", 2), ("<b/>", 3), ("", 2)] * 2))
+async def test_any_order_converges(
+    tmp_path_factory: pytest.TempPathFactory, order: list[tuple[str, int]]
+) -> None:
     """Whatever the order and the duplicates, the newest content stands."""
     folder = tmp_path_factory.mktemp("documents")
     store = await a_store(folder)

@@ -40,7 +40,12 @@ class Conversion:
     def _document(self, person: PersonRecords) -> bytes:
         if person.retired:
             gone = CcdaDocument(
-                source=person.source, person_id=person.person_id, document_id="", hash="", xml="", retired=True
+                source=person.source,
+                person_id=person.person_id,
+                document_id="",
+                hash="",
+                xml="",
+                retired=True,
             )
             return gone.to_json()
         made = document(person, settings=self._documents)

@@ -87,11 +87,12 @@ class SliceReader:
     def _chunk(self, chunk: SliceRange) -> Iterator[BundleMessage]:
         """Count the rows of one chunk, and yield its bundles."""
         here = f"{in_range(chunk.after, chunk.up_to)} AND {self._wanted()}"
+        person = self._stage.relation("person", chunk.after, chunk.up_to) or self._stage.relations["person"]
         self._connection.execute(
             "CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT person_id "
-            f"FROM {self._stage.relations['person']} WHERE _fault IS NULL AND {here}"
+            f"FROM {person} WHERE _fault IS NULL AND {here}"
         )
-        held = self._hold(here)
+        held = self._hold(chunk, here)
         persons = [person_id for (person_id,) in self._all("SELECT person_id FROM known ORDER BY 1")]
         texts: dict[int, dict[str, bytes]] = {person_id: {} for person_id in persons}
         emitted: dict[str, int] = {}
@@ -132,10 +133,12 @@ class SliceReader:
         while rows := found.fetchmany(FETCH_ROWS):
             yield from rows
 
-    def _hold(self, here: str) -> dict[str, str]:
+    def _hold(self, chunk: SliceRange, here: str) -> dict[str, str]:
         """Copy the rows of a chunk into the engine, so that the stage is read once for all queries."""
         held = {}
-        for table, relation in self._tables.items():
+        for table in self._tables:
+            if (relation := self._stage.relation(table, chunk.after, chunk.up_to)) is None:
+                continue
             ((rows,),) = self._all(
                 f"CREATE OR REPLACE TEMP TABLE chunk_{table} AS SELECT *, "
                 f"(_fault IS NULL AND person_id IS NOT NULL AND person_id IN (FROM known)) AS _travels "

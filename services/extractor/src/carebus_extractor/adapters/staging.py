@@ -19,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from carebus_contracts.jobs import ExtractJob
+from carebus_extractor.adapters.engine import quoted
 from carebus_extractor.settings import ExtractorSettings
 
 STAGE_FORMAT = 1
@@ -26,6 +27,24 @@ STAGE_FORMAT = 1
 MANIFEST = "manifest.json"
 REMAINS_S = 48 * 3600
 """Folders of work that nobody finished are this old when they go: killed processes leave them."""
+
+
+class StagedFile(BaseModel):
+    """One file of a staged table, and whose rows are in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    low: int | None
+    high: int | None
+    nobody: bool = Field(description="Holds rows without a person, too.")
+
+    def concerns(self, after: int | None, up_to: int | None) -> bool:
+        """Whether rows of ``after < person_id <= up_to`` may be in it; nobody's belong to the open start."""
+        if self.low is None or self.high is None:
+            return after is None
+        inside = (up_to is None or self.low <= up_to) and (after is None or self.high > after)
+        return inside or (self.nobody and after is None)
 
 
 class Manifest(BaseModel):
@@ -43,6 +62,9 @@ class Manifest(BaseModel):
     )
     repeats: tuple[str, ...] = Field(default=(), description="Tables whose record ids repeat.")
     notes: tuple[str, ...] = ()
+    files: dict[str, tuple[StagedFile, ...]] = Field(
+        default_factory=dict, description="Files of the tables of persons."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +75,39 @@ class Stage:
     relations: Mapping[str, str]
     """SQL of each table's relation; ``_weights`` is (person_id, rows, size)."""
 
+    folder: Path | None = None
+    """Where the files are; None when the engine itself holds the rows."""
+
     def cdm_version(self, job: ExtractJob) -> str:
         """Return what the job says, else what the source says or shows."""
         return self.manifest.cdm_version if job.cdm_version == "auto" else job.cdm_version
+
+    def relation(self, table: str, after: int | None, up_to: int | None) -> str | None:
+        """Return SQL of the rows of a table, perhaps with others, of a range of persons; None for none."""
+        if self.folder is None or table not in self.manifest.files:
+            return self.relations[table]
+        names = [f.file for f in self.manifest.files[table] if f.concerns(after, up_to)]
+        if len(names) == len(self.manifest.files[table]):
+            return self.relations[table] if names else None
+        return parquet(*(self.folder / table / name for name in names)) if names else None
 
 
 def stage_of(folder: Path) -> Stage:
     """Read a staged folder."""
     manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     names = [*manifest.tables, "_weights"]
-    return Stage(manifest, {name: relation_of(folder, name) for name in names})
+    return Stage(manifest, {name: relation_of(folder, name) for name in names}, folder)
 
 
-def relation_of(folder: Path, name: str) -> str:
+def relation_of(folder: Path, name: str, options: str = "") -> str:
     """Return the SQL of one staged table."""
-    path = str(folder / f"{name}.parquet").replace("'", "''")
-    return f"read_parquet('{path}')"
+    return parquet(folder / name / "*.parquet", options=options)
+
+
+def parquet(*paths: Path, options: str = "") -> str:
+    """Return SQL that scans files."""
+    names = ", ".join(quoted(path) for path in paths)
+    return f"read_parquet([{names}], hive_partitioning=false{options})"
 
 
 @contextmanager
