@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import resource
 import tempfile
 import time
@@ -53,7 +54,10 @@ def run(
             return run(copies=copies, kind=kind, slice_persons=slice_persons, folder=Path(temporary))
     source = folder / f"gibleed-{copies}-{kind}"
     if not source.exists():
-        write_source(source, copies, kind)
+        # in a process of its own, so that its memory is not taken for the extractor's
+        writer = multiprocessing.get_context("spawn").Process(target=write_source, args=(source, copies, kind))
+        writer.start()
+        writer.join()
     settings = ExtractorSettings(allowed_roots=(str(folder),), stage_dir=folder / "stage")
     job = ExtractJob.model_validate(
         {
