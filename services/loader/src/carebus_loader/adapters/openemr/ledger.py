@@ -166,7 +166,7 @@ def _values(entry: Entry) -> tuple[object, ...]:
     return (
         delivery.plan.source,
         delivery.plan.subject,
-        pack(held),
+        pack(held).decode(),
         entry.chart,
         entry.pid,
         int(all(there.hash == GONE for there in held.values())),
@@ -187,12 +187,18 @@ def _updating(columns: Sequence[str]) -> str:
 async def _insert(
     session: Session, rows: Sequence[tuple[object, ...]], columns: Sequence[str], conflict: str
 ) -> None:
-    one = f"({_places(len(columns))})"
     head = f"INSERT INTO {LEDGER} ({', '.join(columns)}) VALUES "
     for part in _by_bytes(rows):
         await session.execute(
-            f"{head}{', '.join([one] * len(part))} {conflict}", [cell for row in part for cell in row]
+            f"{head}{', '.join(map(_row_sql, part))} {conflict}",
+            [cell for row in part for cell in row if not isinstance(cell, bytes)],
         )
+
+
+def _row_sql(row: tuple[object, ...]) -> str:
+    """Return the place of a row; bytes stand there as hex digits, which is quicker than to escape them."""
+    cells = [f"x'{cell.hex()}'" if isinstance(cell, bytes) else "%s" for cell in row]
+    return f"({', '.join(cells)})"
 
 
 def _by_bytes(rows: Sequence[tuple[object, ...]]) -> Iterable[list[tuple[object, ...]]]:

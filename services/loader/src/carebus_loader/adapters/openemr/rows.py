@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from carebus_contracts.errors import ConstraintViolated
 from carebus_loader.adapters.openemr import derived_sql as derived
@@ -22,6 +24,11 @@ from carebus_loader.adapters.openemr.places import (
 )
 
 _UUIDS_A_STATEMENT = 1_000
+
+
+_Rows = list[tuple[int, list[list[object]]]]
+"""Rows by patient's number."""
+_Group = tuple[Place, tuple[str, ...], _Rows]
 
 
 class Bent(Exception):
@@ -99,8 +106,7 @@ async def clear_staging(session: Session) -> None:
 async def _put_direct(session: Session, charted: Sequence[Charted], encounters: Encounters) -> None:
     links: list[str] = []
     filled: set[str] = set()
-    for (place, columns), rows in _grouped(charted).items():
-        lines = list(_lines(place, columns, rows, encounters, links))
+    async for place, columns, lines in _made_ready(charted, encounters, links):
         filled.add(place.table)
         if not await session.load(sql.load_direct(place, columns), lines):
             raise Bent
@@ -117,8 +123,7 @@ async def _put_direct(session: Session, charted: Sequence[Charted], encounters: 
 async def _put_staged(session: Session, charted: Sequence[Charted], encounters: Encounters) -> None:
     await _update_patients(session, charted)
     links: list[str] = []
-    for (place, columns), rows in _grouped(charted).items():
-        lines = list(_lines(place, columns, rows, encounters, links))
+    async for place, columns, lines in _made_ready(charted, encounters, links):
         load = sql.load_staging(place.table, columns, place.refers, numbered=place.numbered)
         if not await session.load(load, lines):
             raise ConstraintViolated(f"{place.table}: a row is no text that the server can read")
@@ -206,11 +211,25 @@ async def _find_encounters(session: Session, charted: Sequence[Charted], encount
         encounters.number.update((uuid.hex(), number) for uuid, number in found)
 
 
-def _grouped(
-    charted: Sequence[Charted],
-) -> dict[tuple[Place, tuple[str, ...]], list[tuple[int, list[list[object]]]]]:
+async def _made_ready(
+    charted: Sequence[Charted], encounters: Encounters, links: list[str]
+) -> AsyncIterator[tuple[Place, tuple[str, ...], list[str]]]:
+    """Yield place, columns and lines of each group; while the server has one, the next is made ready."""
+
+    def ready(group: _Group) -> asyncio.Task[list[str]]:
+        return asyncio.create_task(asyncio.to_thread(lambda: list(_lines(*group, encounters, links))))
+
+    groups = [(place, columns, rows) for (place, columns), rows in _grouped(charted).items()]
+    coming: asyncio.Task[list[str]] | None = None
+    for group, following in zip_longest(groups, groups[1:]):
+        lines = await (coming or ready(group))
+        coming = ready(following) if following else None
+        yield group[0], group[1], lines
+
+
+def _grouped(charted: Sequence[Charted]) -> dict[tuple[Place, tuple[str, ...]], _Rows]:
     """Gather rows of all subjects by place and columns; encounters first, as others refer to them."""
-    groups: dict[tuple[Place, tuple[str, ...]], list[tuple[int, list[list[object]]]]] = {}
+    groups: dict[tuple[Place, tuple[str, ...]], _Rows] = {}
     for c in charted:
         for write, rows in c.change.put.items():
             if rows and not write.startswith(PATIENT):
@@ -223,7 +242,7 @@ def _grouped(
 def _lines(
     place: Place,
     columns: tuple[str, ...],
-    rows: Sequence[tuple[int, list[list[object]]]],
+    rows: _Rows,
     encounters: Encounters,
     links: list[str],
 ) -> Iterator[str]:
