@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -55,7 +54,9 @@ def run(
     source = folder / f"gibleed-{copies}-{kind}"
     if not source.exists():
         # in a process of its own, so that its memory is not taken for the extractor's
-        writer = multiprocessing.get_context("spawn").Process(target=write_source, args=(source, copies, kind))
+        writer = multiprocessing.get_context("spawn").Process(
+            target=write_source, args=(source, copies, kind)
+        )
         writer.start()
         writer.join()
     settings = ExtractorSettings(allowed_roots=(str(folder),), stage_dir=folder / "stage")
@@ -106,7 +107,7 @@ def run(
         "persons_per_cpu_s": round(persons / read[0]),
         "persons_per_wall_s": round(persons / read[1]),
         "persons_per_cpu_s_with_staging": round(persons / (staged[0] + read[0])),
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_rss_mb": _peak_rss_mb(),
     }
 
 
@@ -125,6 +126,12 @@ def write_source(folder: Path, copies: int, kind: str) -> None:
                     f"FROM given.{table}, range({copies}) r(n) ORDER BY hash(person_id, n)"
                 )
             database.execute(f"COPY ({select}) TO '{folder}/{table}.{kind}' {options}")
+
+
+def _peak_rss_mb() -> int:
+    # getrusage would give the peak of the process that started this one, if that was larger
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) // 1024
 
 
 def _clocks() -> tuple[float, float]:
