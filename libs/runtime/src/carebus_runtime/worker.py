@@ -249,7 +249,7 @@ def run_worker(service: str, build: Callable[[], Worker]) -> None:
         # Batches of decoded bundles are millions of tuples without a cycle among them; with Python's
         # defaults the collector walks them again and again (measured: two thirds of decoding time).
         gc.freeze()
-        gc.set_threshold(100_000, 50, 100)
+        gc.set_threshold(20_000, 10, 10)
         configure_logs(service, worker.settings.log_level)
         configure_traces(service, worker.settings.otlp_endpoint)
         await worker.run()

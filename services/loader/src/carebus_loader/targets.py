@@ -10,7 +10,7 @@ from carebus_contracts.errors import ConfigurationError
 
 GROUP = "carebus.targets"
 
-BATCH_SUBJECTS = {"openemr": 200, "postgres": 500, "clickhouse": 2_000, "documents": 50}
+BATCH_SUBJECTS = {"openemr": 200, "postgres": 500, "clickhouse": 1_000, "documents": 50}
 """Subjects a transaction: ClickHouse pays for each insert; 50 documents are 5 MB three times over."""
 
 

@@ -111,6 +111,8 @@ class Workers:
         base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         service = spec.module.removeprefix("carebus_").upper()
         health = {f"CAREBUS_{service}_HEALTH_PORT": str(spec.health_port)}
+        # glibc gives each thread an arena that it rarely gives back; two are enough for these workers.
+        base["MALLOC_ARENA_MAX"] = "2"
         return base | self._common | health | dict(spec.settings)
 
     def _fault(self, name: str) -> str | None:
