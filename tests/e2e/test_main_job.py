@@ -78,6 +78,18 @@ async def test_the_same_again_changes_nothing(
     assert {p: p.stat().st_mtime_ns for p in (main_suite.folder / "documents").rglob("*.xml")} == files
 
 
+async def test_a_small_job_takes_nothing_away(
+    main_suite: RunningSuite, first_run: dict[str, Any], gibleed: Path
+) -> None:
+    """A job over five persons of a loaded source leaves all others, and their concepts, where they are."""
+    before = await everything(main_suite.settings, main_suite.folder)
+
+    small = main_suite.run(job_file(gibleed, persons=5))
+
+    assert small["status"] == "completed"
+    assert await everything(main_suite.settings, main_suite.folder) == before
+
+
 async def test_a_dry_run_says_what_would_be_and_writes_nothing(
     main_suite: RunningSuite, first_run: dict[str, Any], gibleed: Path
 ) -> None:

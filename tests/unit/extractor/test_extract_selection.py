@@ -90,16 +90,16 @@ def test_tables_can_be_left_out(folder: Any) -> None:
     assert list(out.tables) == ["person"]
 
 
-def test_concepts_in_use_follow_the_selection(folder: Any) -> None:
-    """Concepts of persons that are not asked for are not sent, unless the whole vocabulary is."""
+def test_concepts_in_use_are_those_of_all_persons(folder: Any) -> None:
+    """A job over a few persons, or without a table, takes no concept away that others use."""
     folder.persons(1, 2)
     folder.write("concept.csv", "concept_id,concept_name\n100,a\n200,b\n300,c\n7000,d")
     folder.write("death.csv", "person_id,cause_concept_id\n1,100\n2,200")
 
-    some = folder.extract(persons={"ids": [1]})
+    some = folder.extract(persons={"ids": [1]}, leave_out=["death"])
     whole = folder.extract(persons={"ids": [1]}, vocabulary=True)
 
-    assert [c.concept_id for c in some.records("concept")] == [100]
+    assert [c.concept_id for c in some.records("concept")] == [100, 200]
     assert [c.concept_id for c in whole.records("concept")] == [100, 200, 300, 7000]
     assert [chunk.chunk for chunk in whole.reference if chunk.table == "concept"] == [0, 1]
 

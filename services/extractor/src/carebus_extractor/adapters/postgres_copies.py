@@ -7,7 +7,6 @@ from pathlib import Path
 
 import duckdb
 
-from carebus_contracts.jobs import ExtractJob
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_extractor.adapters.building import RawTable, reading
 from carebus_extractor.adapters.engine import identifier, quoted
@@ -15,8 +14,8 @@ from carebus_extractor.adapters.postgres_session import Schema, Session
 from carebus_extractor.adapters.staging import Manifest, Stage
 from carebus_extractor.domain.bundle_sql import concept_ids_sql
 from carebus_extractor.domain.columns import NUMBERED_BY_US, match_columns
-from carebus_extractor.domain.postgres_sql import Event, costs, distinct_concepts, in_sample_postgres
-from carebus_extractor.domain.selection import among, in_range
+from carebus_extractor.domain.postgres_sql import Event, costs, distinct_concepts
+from carebus_extractor.domain.selection import among
 from carebus_extractor.domain.staging_sql import (
     AMBIGUOUS_EVENT,
     COST_EVENTS,
@@ -149,19 +148,13 @@ class Copying:
         column = self._tables["concept"].column("concept_id")
         await self.table("concept", among(ids, column) if ids else "false")
 
-    async def concepts_in_use(self, job: ExtractJob) -> None:
-        """Copy the concepts of all persons that the job asks for, whatever slice they are in."""
+    async def concepts_in_use(self) -> None:
+        """Copy the concepts of all persons, whoever the job asks for: see ``ReferenceReader``."""
         person = self._tables["person"]
         column = person.column("person_id")
-        asked = job.persons
-        limit = f" ORDER BY 1 LIMIT {asked.limit}" if asked.limit else ""
-        chosen = (
-            f"SELECT DISTINCT {column} FROM {person.name} WHERE {column} IS NOT NULL "
-            f"AND {in_range(asked.start_after, None, column)} AND {among(asked.ids, column)} "
-            f"AND {in_sample_postgres(asked.sample, column)}{limit}"
-        )
+        chosen = f"SELECT {column} FROM {person.name}"
         for table, there in self._tables.items():
-            if table not in PERSON_TABLES or table in ("cost", *job.leave_out):
+            if table not in PERSON_TABLES or table == "cost":
                 continue
             known = match_columns(table, there.columns).places
             if concepts := [there.column(c) for c in PERSON_TABLES[table].concept_columns if c in known]:

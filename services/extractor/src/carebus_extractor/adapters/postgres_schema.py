@@ -120,7 +120,7 @@ class PostgresSource:
                 if table not in local.schema.tables or table in work.job.leave_out:
                     continue
                 if table == "concept" and not work.job.vocabulary:
-                    await copying.concepts_in_use(work.job)
+                    await copying.concepts_in_use()
                 elif work.job.vocabulary or table in ALWAYS:
                     await copying.table(table, "true")
 

@@ -20,7 +20,6 @@ from carebus_extractor.domain.bundle_sql import (
     reference_rows_sql,
     reference_weights_sql,
 )
-from carebus_extractor.domain.selection import selected
 from carebus_extractor.domain.staging_sql import MALFORMED
 from carebus_extractor.ports import REFERENCE_CONTRACT, BundleMessage, SliceReport
 
@@ -111,14 +110,17 @@ class ReferenceReader:
         return BundleMessage(f"{source}/{table}/{chunk}".encode(), value, REFERENCE_CONTRACT, person=False)
 
     def _find_concepts_in_use(self) -> str:
-        """Gather the concepts of all persons that the job asks for, whatever slice they are in."""
-        persons = self._work.job.persons
-        limit = f" ORDER BY person_id LIMIT {persons.limit}" if persons.limit else ""
-        chosen = f"SELECT person_id FROM {self._stage.relations['_weights']} WHERE {selected(persons)}{limit}"
+        """Gather the concepts of all persons of the source, whoever the job asks for.
+
+        A chunk replaces what a target holds of it: with the concepts of a few persons only, a small job
+        would take away those that all others use.
+        """
+        chosen = f"SELECT person_id FROM {self._stage.relations['_weights']}"
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE chosen AS {chosen}")
+        everything = self._work.job.model_copy(update={"leave_out": ()})
         parts = [
             concept_ids_sql(table, relation, "_fault IS NULL AND person_id IN (FROM chosen)")
-            for table, relation in carried(self._stage, self._work.job).items()
+            for table, relation in carried(self._stage, everything).items()
             if PERSON_TABLES[table].concept_columns
         ]
         union = " UNION ALL ".join(parts)
