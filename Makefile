@@ -1,6 +1,7 @@
 # carebus: `make demo` and `make test` are all that a fresh machine needs; `make help` lists the rest.
 SHELL := /bin/bash
 PYTHON ?= python3
+DEMO ?= # options of the demo, such as DEMO="--port-offset 100"
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/contracts libs/runtime services/extractor services/converter services/loader services/console tools/cli tools/stack tools/demo
@@ -23,7 +24,7 @@ $(VENV)/.ready: requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
 setup: $(VENV)/.ready ## Install everything into .venv.
 
 demo: setup ## Run the main job end to end on real OMOP data, and show what arrived.
-	@$(BIN)/python -m carebus_demo
+	@$(BIN)/python -m carebus_demo $(DEMO)
 
 test: check ## All tests, real servers included (what CI runs).
 	$(BIN)/pytest tests
