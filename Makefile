@@ -26,10 +26,10 @@ setup: $(VENV)/.ready ## Install everything into .venv.
 demo: setup ## Run the main job end to end on real OMOP data, and show what arrived.
 	@$(BIN)/python -m carebus_demo $(DEMO)
 
-test: check ## All tests, real servers included (what CI runs).
+test: lint types imports ## All tests, real servers included (what CI runs).
 	$(BIN)/pytest tests
 
-test-full: check ## Also the slow extras: everything validated, more kills.
+test-full: lint types imports ## Also the slow extras: everything validated, more kills.
 	CAREBUS_TEST_FULL=1 $(BIN)/pytest tests
 
 check: setup lint types imports unit ## The fast half: lint, types, import rules, unit and contract tests.
