@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import sha256
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -106,9 +106,7 @@ class Producer:
                 f"Kafka did not take a message: {type(error).__name__}",
                 system=f"Kafka at {self._kafka.bootstrap}",
             ) from error
-        for message in messages:
-            metrics.PRODUCED.labels(message.topic).inc()
-            metrics.PRODUCED_BYTES.labels(message.topic).inc(len(message.value))
+        _count(messages)
 
     async def _packed(self, message: Outgoing, traceparent: str) -> tuple[bytes, list[Header]]:
         value, envelope = message.value, message.envelope
@@ -127,7 +125,7 @@ class Producer:
         return value, [*headers, *message.headers]
 
     def _subject(self, key: bytes | None) -> str:
-        return hmac.new(self._subject_key, key, sha256).hexdigest()[:32] if key else ""
+        return hmac.digest(self._subject_key, key, "sha256").hex()[:32] if key else ""
 
     async def _renew(self, failed: Any) -> None:
         """Replace a producer that failed: after some errors its sequence numbers are beyond repair."""
@@ -152,3 +150,12 @@ class Producer:
                 delay = min(delay * 2, 10)
             else:
                 return
+
+
+def _count(messages: Sequence[Outgoing]) -> None:
+    sizes: Counter[str] = Counter()
+    for message in messages:
+        sizes[message.topic] += len(message.value)
+    for topic, count in Counter(message.topic for message in messages).items():
+        metrics.PRODUCED.labels(topic).inc(count)
+        metrics.PRODUCED_BYTES.labels(topic).inc(sizes[topic])
