@@ -156,6 +156,6 @@ def _count(messages: Sequence[Outgoing]) -> None:
     sizes: Counter[str] = Counter()
     for message in messages:
         sizes[message.topic] += len(message.value)
-    for topic, count in Counter(message.topic for message in messages).items():
-        metrics.PRODUCED.labels(topic).inc(count)
+    for topic, number in Counter(message.topic for message in messages).items():
+        metrics.PRODUCED.labels(topic).inc(number)
         metrics.PRODUCED_BYTES.labels(topic).inc(sizes[topic])
