@@ -37,7 +37,7 @@ def of_charts(place: Place, pids: Sequence[int]) -> str:
 
 def of_staged(place: Place) -> str:
     """Return the clause for the rows that were staged."""
-    return f"{staging(place.table)} s STRAIGHT_JOIN `{place.table}` t ON t.uuid = s.uuid WHERE TRUE"
+    return f"{staging(place.table)} s STRAIGHT_JOIN `{place.table}` t FORCE INDEX (uuid) ON t.uuid = s.uuid WHERE TRUE"
 
 
 def register(table: str, rows: str, *, key: str = "id", uuid: str = "t.uuid", mapped: int = 0) -> str:
@@ -63,7 +63,7 @@ def after_encounters(rows: str, *, fresh: bool) -> Iterator[str]:
 def after_staged_encounters() -> str:
     """Return the statement that brings changed encounters into forms that are there."""
     return (
-        f"UPDATE {staging(ENCOUNTERS.table)} s STRAIGHT_JOIN form_encounter t ON t.uuid = s.uuid STRAIGHT_JOIN forms f "
+        f"UPDATE {staging(ENCOUNTERS.table)} s STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = s.uuid STRAIGHT_JOIN forms f "
         "ON f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient' "
         "SET f.date = t.date, f.deleted = 0"
     )
@@ -96,8 +96,8 @@ def after_staged_prescriptions() -> Iterator[str]:
     """Yield what else follows from staged prescriptions: changed instructions, and uuids of list rows."""
     yield register(LISTS.table, of_staged(PRESCRIPTIONS), uuid=part("t.uuid", MEDICATION_ROW))
     yield (
-        f"UPDATE {staging(PRESCRIPTIONS.table)} s STRAIGHT_JOIN prescriptions t ON t.uuid = s.uuid "
-        f"STRAIGHT_JOIN lists l ON l.uuid = {part('t.uuid', MEDICATION_ROW)} "
+        f"UPDATE {staging(PRESCRIPTIONS.table)} s STRAIGHT_JOIN prescriptions t FORCE INDEX (uuid) ON t.uuid = s.uuid "
+        f"STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('t.uuid', MEDICATION_ROW)} "
         "STRAIGHT_JOIN lists_medication m ON m.list_id = l.id AND m.prescription_id = t.id "
         "SET m.drug_dosage_instructions = t.drug_dosage_instructions"
     )
@@ -109,16 +109,18 @@ def after_links() -> Iterator[str]:
     yield (
         "INSERT INTO issue_encounter (uuid, pid, list_id, encounter, resolved, created_by, updated_by) "
         f"SELECT {own}, k.pid, l.id, k.encounter, 0, NULLIF(@carebus_provider, 0), "
-        f"NULLIF(@carebus_provider, 0) FROM {LINKS} k STRAIGHT_JOIN lists l ON l.uuid = k.uuid "
+        f"NULLIF(@carebus_provider, 0) FROM {LINKS} k STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = k.uuid "
         "ON DUPLICATE KEY UPDATE encounter = VALUES(encounter)"
     )
-    yield register("issue_encounter", f"{LINKS} k STRAIGHT_JOIN issue_encounter t ON t.uuid = {own}")
+    yield register(
+        "issue_encounter", f"{LINKS} k STRAIGHT_JOIN issue_encounter t FORCE INDEX (uuid) ON t.uuid = {own}"
+    )
 
 
 def without_links() -> str:
     """Return the statement that unties staged diagnoses that name no encounter any more."""
     return (
-        f"DELETE i FROM {staging(LISTS.table)} s STRAIGHT_JOIN issue_encounter i "
+        f"DELETE i FROM {staging(LISTS.table)} s STRAIGHT_JOIN issue_encounter i FORCE INDEX (uuid) "
         f"ON i.uuid = {part('s.uuid', LINK_ROW)} WHERE s.encounter IS NULL"
     )
 
@@ -144,14 +146,14 @@ def after_patients(pids: Sequence[int]) -> Iterator[str]:
 def after_gone() -> Iterator[str]:
     """Yield what follows from rows that were taken away."""
     yield (
-        f"UPDATE {GONE} g STRAIGHT_JOIN form_encounter t ON t.uuid = g.uuid STRAIGHT_JOIN forms f "
+        f"UPDATE {GONE} g STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = g.uuid STRAIGHT_JOIN forms f "
         "ON f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient' SET f.deleted = 1"
     )
     yield (
-        f"UPDATE {GONE} g STRAIGHT_JOIN lists l ON l.uuid = {part('g.uuid', MEDICATION_ROW)} "
+        f"UPDATE {GONE} g STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('g.uuid', MEDICATION_ROW)} "
         "SET l.activity = 0, l.verification = 'entered-in-error'"
     )
-    yield f"DELETE i FROM {GONE} g STRAIGHT_JOIN issue_encounter i ON i.uuid = {part('g.uuid', LINK_ROW)}"
+    yield f"DELETE i FROM {GONE} g STRAIGHT_JOIN issue_encounter i FORCE INDEX (uuid) ON i.uuid = {part('g.uuid', LINK_ROW)}"
 
 
 AFTER = {ENCOUNTERS.table: after_encounters, PRESCRIPTIONS.table: after_prescriptions}
@@ -180,4 +182,4 @@ def _unless(there: str, fresh: bool) -> str:
 def _with_list_row(rows: str) -> str:
     """Join the medication list row to the clause, before its condition."""
     tables, _, condition = rows.partition(" WHERE ")
-    return f"{tables} STRAIGHT_JOIN lists l ON l.uuid = {part('t.uuid', MEDICATION_ROW)} WHERE {condition}"
+    return f"{tables} STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('t.uuid', MEDICATION_ROW)} WHERE {condition}"

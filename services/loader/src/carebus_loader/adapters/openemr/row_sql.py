@@ -115,13 +115,15 @@ def upsert(place: Place, columns: tuple[str, ...]) -> str:
 def update_patients(columns: tuple[str, ...]) -> str:
     """Return the statement that brings staged columns into patients that are there."""
     sets = ", ".join(f"p.`{c}` = s.`{c}`" for c in columns if c != "uuid")
-    return f"UPDATE {PATIENTS} s STRAIGHT_JOIN patient_data p ON p.uuid = s.uuid SET {sets}"
+    return (
+        f"UPDATE {PATIENTS} s STRAIGHT_JOIN patient_data p FORCE INDEX (uuid) ON p.uuid = s.uuid SET {sets}"
+    )
 
 
 def take_away(place: Place) -> str:
     """Return the statement that marks rows as taken away."""
     sets = ", ".join(f"t.`{c}` = {sql}" for c, sql in place.away.items())
-    return f"UPDATE {GONE} g STRAIGHT_JOIN `{place.table}` t ON t.uuid = g.uuid SET {sets}"
+    return f"UPDATE {GONE} g STRAIGHT_JOIN `{place.table}` t FORCE INDEX (uuid) ON t.uuid = g.uuid SET {sets}"
 
 
 LOAD_GONE = f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE {GONE} {_FORMAT} (@uuid) SET uuid = UNHEX(@uuid)"
