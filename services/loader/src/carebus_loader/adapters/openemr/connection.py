@@ -28,8 +28,6 @@ MARIADB_SETTINGS = {
     # Our joins go from few rows to many by a unique key. While tables grow quickly, statistics lag behind,
     # and the server would rather read whole tables into join buffers: minutes instead of milliseconds.
     "join_cache_level": "0",
-    # Statistics lag behind a first load: a table that they believe empty would be scanned for each row.
-    "max_seeks_for_key": "1",
 }
 MYSQL_SETTINGS = {"optimizer_switch": "'block_nested_loop=off'"}
 _PACKET = 256 * 1024
