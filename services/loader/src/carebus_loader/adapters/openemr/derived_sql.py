@@ -63,7 +63,8 @@ def after_encounters(rows: str, *, fresh: bool) -> Iterator[str]:
 def after_staged_encounters() -> str:
     """Return the statement that brings changed encounters into forms that are there."""
     return (
-        f"UPDATE {staging(ENCOUNTERS.table)} s STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = s.uuid STRAIGHT_JOIN forms f "
+        f"UPDATE {staging(ENCOUNTERS.table)} s "
+        f"STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = s.uuid STRAIGHT_JOIN forms f "
         "ON f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient' "
         "SET f.date = t.date, f.deleted = 0"
     )
@@ -153,7 +154,10 @@ def after_gone() -> Iterator[str]:
         f"UPDATE {GONE} g STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('g.uuid', MEDICATION_ROW)} "
         "SET l.activity = 0, l.verification = 'entered-in-error'"
     )
-    yield f"DELETE i FROM {GONE} g STRAIGHT_JOIN issue_encounter i FORCE INDEX (uuid) ON i.uuid = {part('g.uuid', LINK_ROW)}"
+    yield (
+        f"DELETE i FROM {GONE} g "
+        f"STRAIGHT_JOIN issue_encounter i FORCE INDEX (uuid) ON i.uuid = {part('g.uuid', LINK_ROW)}"
+    )
 
 
 AFTER = {ENCOUNTERS.table: after_encounters, PRESCRIPTIONS.table: after_prescriptions}
@@ -182,4 +186,7 @@ def _unless(there: str, fresh: bool) -> str:
 def _with_list_row(rows: str) -> str:
     """Join the medication list row to the clause, before its condition."""
     tables, _, condition = rows.partition(" WHERE ")
-    return f"{tables} STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('t.uuid', MEDICATION_ROW)} WHERE {condition}"
+    return (
+        f"{tables} "
+        f"STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('t.uuid', MEDICATION_ROW)} WHERE {condition}"
+    )
