@@ -125,6 +125,13 @@ def count(server: Server, database: str, sql: str) -> int:
     return int(server.query(sql)[0][0])
 
 
+def broken_rows(server: Server, database: str, rule: str) -> int:
+    """Count rows that break a rule; the questions join big tables, so the server must know that they are big."""
+    server.query(f"USE {database}")
+    server.query("ANALYZE TABLE " + ", ".join(DATA_TABLES))
+    return count(server, database, BROKEN_RULES[rule])
+
+
 @pytest.fixture(scope="module")
 async def loaded(
     server: Server, new_schema: Callable[[], str], shared: Path
@@ -159,7 +166,7 @@ def test_rules_hold_for_every_row(server: Server, loaded: Any, rule: str) -> Non
     """What OpenEMR's own services rely on is so for every row."""
     settings, _, _ = loaded
 
-    assert count(server, settings.database, BROKEN_RULES[rule]) == 0
+    assert broken_rows(server, settings.database, rule) == 0
 
 
 @pytest.mark.parametrize(
@@ -222,3 +229,20 @@ def test_every_row_is_mapped_or_counted(shared: Path, loaded: Any) -> None:
                 found[table] += sum(reasons.values())
 
         assert +found == +source
+
+
+async def test_better_mapping_reaches_many_charts_in_time(server: Server, loaded: Any) -> None:
+    """Changed charts among thousands, just after the first load, take seconds a batch, there and back."""
+    settings, plans, _ = loaded
+    some = plans["gibleed"][:600]
+    target = OpenEmrTarget(settings.model_copy(update={"write_timeout_s": 30.0}))
+    await target.start()
+
+    written = await load(target, [another_hour(one) for one in some], 3)
+    back = await load(target, some, 4)
+    await target.stop()
+
+    rows = sum(w.count for one in some for w in one.writes if w.table != "patient_data")
+    assert sum(w.updated for w in written) == sum(w.updated for w in back) == rows
+    for rule in BROKEN_RULES:
+        assert broken_rows(server, settings.database, rule) == 0, rule

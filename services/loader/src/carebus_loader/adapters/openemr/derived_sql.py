@@ -2,7 +2,8 @@
 
 Each statement takes its rows from a clause that names them ``t``: either all rows of charts that were
 made just now, or the rows that were staged. All may be repeated: what is there already stays. The order
-of joins is given, from the few rows that we name to the big tables by their keys.
+of joins is given, from the few rows that we name to the big tables, and so is the key of each: just after
+a first load the server's statistics still hold a table for empty, and it would read all of it for each row.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ LINK_ROW = 2
 """Last digit of the uuid of a diagnosis's row in ``issue_encounter``."""
 LOCATION_ROW, SOCIAL_ROW = 1, 2
 """Last digits of the uuids of a patient's two rows in ``uuid_mapping``."""
+
+OF_LIST, OF_FORM, OF_TARGET = "lists_medication_list_idx", "form_id", "target_uuid"
+"""Keys of lists_medication by list_id, of forms by form_id, and of uuid_mapping by target_uuid."""
 
 
 def part(uuid: str, digit: int) -> str:
@@ -51,7 +55,10 @@ def register(table: str, rows: str, *, key: str = "id", uuid: str = "t.uuid", ma
 
 def after_encounters(rows: str, *, fresh: bool) -> Iterator[str]:
     """Yield what follows from encounters: the form by which the visit list finds each."""
-    there = "(SELECT 1 FROM forms f WHERE f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient')"
+    there = (
+        f"(SELECT 1 FROM forms f FORCE INDEX ({OF_FORM}) "
+        "WHERE f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient')"
+    )
     yield (
         "INSERT INTO forms (date, encounter, form_name, form_id, pid, user, groupname, authorized, deleted, "
         "formdir, provider_id) SELECT t.date, t.encounter, 'New Patient Encounter', t.id, t.pid, "
@@ -64,7 +71,8 @@ def after_staged_encounters() -> str:
     """Return the statement that brings changed encounters into forms that are there."""
     return (
         f"UPDATE {staging(ENCOUNTERS.table)} s "
-        f"STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = s.uuid STRAIGHT_JOIN forms f "
+        "STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = s.uuid STRAIGHT_JOIN forms f "
+        f"FORCE INDEX ({OF_FORM}) "
         "ON f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient' "
         "SET f.date = t.date, f.deleted = 0"
     )
@@ -75,7 +83,7 @@ def after_prescriptions(rows: str, *, fresh: bool) -> Iterator[str]:
 
     Without the tie FHIR shows the drug twice.
     """
-    there = "(SELECT 1 FROM lists_medication m WHERE m.list_id = l.id)"
+    there = f"(SELECT 1 FROM lists_medication m FORCE INDEX ({OF_LIST}) WHERE m.list_id = l.id)"
     yield (
         "INSERT INTO lists (uuid, date, type, title, begdate, enddate, diagnosis, activity, verification, "
         f"pid, user, groupname, external_id) SELECT {part('t.uuid', MEDICATION_ROW)}, NOW(), 'medication', "
@@ -99,7 +107,7 @@ def after_staged_prescriptions() -> Iterator[str]:
     yield (
         f"UPDATE {staging(PRESCRIPTIONS.table)} s STRAIGHT_JOIN prescriptions t FORCE INDEX (uuid) ON t.uuid = s.uuid "
         f"STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('t.uuid', MEDICATION_ROW)} "
-        "STRAIGHT_JOIN lists_medication m ON m.list_id = l.id AND m.prescription_id = t.id "
+        f"STRAIGHT_JOIN lists_medication m FORCE INDEX ({OF_LIST}) ON m.list_id = l.id AND m.prescription_id = t.id "
         "SET m.drug_dosage_instructions = t.drug_dosage_instructions"
     )
 
@@ -137,17 +145,20 @@ def after_patients(pids: Sequence[int]) -> Iterator[str]:
         yield (
             "INSERT INTO uuid_mapping (uuid, resource, resource_path, `table`, target_uuid, created) "
             f"SELECT {part('t.uuid', digit)}, '{resource}', {path}, 'patient_data', t.uuid, NOW() "
-            f"FROM {rows} AND NOT EXISTS (SELECT 1 FROM uuid_mapping m WHERE m.target_uuid = t.uuid "
+            f"FROM {rows} AND NOT EXISTS (SELECT 1 FROM uuid_mapping m FORCE INDEX ({OF_TARGET}) "
+            f"WHERE m.target_uuid = t.uuid "
             f"AND m.resource = '{resource}' AND m.resource_path <=> {path})"
         )
-    mappings = rows.replace(" WHERE", " STRAIGHT_JOIN uuid_mapping m ON m.target_uuid = t.uuid WHERE")
+    joined = f" STRAIGHT_JOIN uuid_mapping m FORCE INDEX ({OF_TARGET}) ON m.target_uuid = t.uuid WHERE"
+    mappings = rows.replace(" WHERE", joined)
     yield register("uuid_mapping", mappings, uuid="m.uuid", mapped=1)
 
 
 def after_gone() -> Iterator[str]:
     """Yield what follows from rows that were taken away."""
     yield (
-        f"UPDATE {GONE} g STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = g.uuid STRAIGHT_JOIN forms f "
+        f"UPDATE {GONE} g STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = g.uuid "
+        f"STRAIGHT_JOIN forms f FORCE INDEX ({OF_FORM}) "
         "ON f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient' SET f.deleted = 1"
     )
     yield (

@@ -11,7 +11,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from textwrap import dedent
 from types import MappingProxyType
 
@@ -46,7 +46,8 @@ class Table:
     columns: Mapping[str, Column]
     primary: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
-    keys: tuple[tuple[str, ...], ...] = ()
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns by name of the key, which is the first column's unless statements ask for it by another."""
 
     def ddl(self) -> str:
         """Return the statement that makes the table."""
@@ -54,7 +55,7 @@ class Table:
         if self.primary:
             lines.append(f"PRIMARY KEY ({_quoted(self.primary)})")
         lines += [f"UNIQUE KEY ({_quoted(key)})" for key in self.unique]
-        lines += [f"KEY ({_quoted(key)})" for key in self.keys]
+        lines += [f"KEY `{name}` ({_quoted(key)})" for name, key in self.keys.items()]
         body = ",\n  ".join(lines)
         return f"CREATE TABLE IF NOT EXISTS `{self.name}` (\n  {body}\n) ENGINE=InnoDB"
 
@@ -83,8 +84,15 @@ def _table(
         MappingProxyType({c.name: c for c in map(_column, dedent(columns).strip().splitlines())}),
         tuple(primary.split(",")) if primary else (),
         tuple(tuple(key.split(",")) for key in unique),
-        tuple(tuple(key.split(",")) for key in keys),
+        dict(map(_key, keys)),
     )
+
+
+def _key(text: str) -> tuple[str, tuple[str, ...]]:
+    """Read ``name=column,column``, where the name may be left out."""
+    name, _, columns = text.rpartition("=")
+    parts = tuple(columns.split(","))
+    return name or parts[0], parts
 
 
 def _column(line: str) -> Column:
@@ -293,7 +301,7 @@ _ALL = (
         is_primary_record tinyint = 1
         """,
         primary="id",
-        keys=("usage_category", "request_intent", "list_id"),
+        keys=("usage_category", "request_intent", "lists_medication_list_idx=list_id"),
     ),
     _table(
         "lists_touch",
