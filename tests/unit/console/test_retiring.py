@@ -35,8 +35,8 @@ def test_what_a_job_wrote_is_for_the_target_to_know() -> None:
 
 
 def test_documents_of_a_source_go_by_one_message() -> None:
-    """Person id -1 means all of the source."""
+    """The message says so in a field of its own: any integer may be somebody's person id."""
     ((message,),) = retirements(RetireJob(kind="retire", source="lab", targets=("documents",)))
 
     document = CcdaDocument.from_json(message.value)
-    assert (document.person_id, document.retired, document.xml) == (-1, True, "")
+    assert (document.all_persons, document.retired, document.xml) == (True, True, "")

@@ -17,7 +17,9 @@ from carebus_loader.domain.document_names import current_document, person_folder
 from carebus_loader.ports import DocumentDelivery
 
 
-def a_delivery(xml: str = "<a/>", v: int = 1, person: int = 7, *, retired: bool = False) -> DocumentDelivery:
+def a_delivery(
+    xml: str = "<a/>", v: int = 1, person: int = 7, *, retired: bool = False, all_persons: bool = False
+) -> DocumentDelivery:
     document = CcdaDocument(
         source="lab",
         person_id=person,
@@ -25,6 +27,7 @@ def a_delivery(xml: str = "<a/>", v: int = 1, person: int = 7, *, retired: bool 
         hash=content_hash(xml.encode()),
         xml=xml,
         retired=retired,
+        all_persons=all_persons,
     )
     return DocumentDelivery(document, Version(v, 1))
 
@@ -90,11 +93,24 @@ async def test_a_retired_source_stays_retired_for_persons_who_come_late(tmp_path
     store = await a_store(tmp_path)
     await store.write([a_delivery(v=1, person=p) for p in (1, 2, 3)])
 
-    (all_gone,) = await store.write([a_delivery("", v=5, person=-1, retired=True)])
+    (all_gone,) = await store.write([a_delivery("", v=5, retired=True, all_persons=True)])
     (late,) = await (await a_store(tmp_path)).write([a_delivery(v=4, person=99)])
     (newer,) = await store.write([a_delivery(v=6, person=1)])
 
     assert (all_gone.deleted, late.result, newer.result) == (3, Result.STALE, Result.APPLIED)
+
+
+@pytest.mark.parametrize("person", [0, -1, 2**63 - 1, -(2**63)])
+async def test_any_integer_may_be_a_persons_id(tmp_path: Path, person: int) -> None:
+    """No id stands for something else: such a person has a document, and loses it alone."""
+    store = await a_store(tmp_path)
+
+    written = await store.write([a_delivery(person=person), a_delivery(person=1)])
+    (gone,) = await store.write([a_delivery("", v=2, person=person, retired=True)])
+
+    assert [w.inserted for w in written] == [1, 1]
+    assert gone.deleted == 1
+    assert (standing(tmp_path, person), standing(tmp_path, 1)) == (None, "<a/>")
 
 
 async def test_dry_run_writes_nothing(tmp_path: Path) -> None:

@@ -21,5 +21,9 @@ class CcdaDocument(WireModel):
     )
     retired: bool = Field(
         default=False,
-        description="The person's documents are to vanish; with person_id -1 all of the source.",
+        description="The person's documents are to vanish.",
+    )
+    all_persons: bool = Field(
+        default=False,
+        description="With ``retired``: those of every person of the source; person_id says nothing then.",
     )

@@ -17,8 +17,6 @@ from carebus_contracts.plans import ALL_SUBJECTS, DmlPlan, TableWrite
 from carebus_contracts.topics import OMOP_RECORDS, plans
 
 SLICE_PERSONS = 500
-ALL_PERSONS = -1
-"""Person id of the document message that retires a whole source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,13 @@ def _of_source(request: RetireJob, target: str) -> Retirement:
     gone: DmlPlan | CcdaDocument
     if target == "documents":
         gone = CcdaDocument(
-            source=request.source, person_id=ALL_PERSONS, document_id="", hash="", xml="", retired=True
+            source=request.source,
+            person_id=0,
+            document_id="",
+            hash="",
+            xml="",
+            retired=True,
+            all_persons=True,
         )
     else:
         write = TableWrite(kind="tombstone", table=ALL_SUBJECTS, hash="", count=0)

@@ -19,8 +19,6 @@ from carebus_loader.domain import document_names as names
 from carebus_loader.domain.guard import Held, Verdict, decide
 from carebus_loader.ports import DocumentDelivery, Written
 
-ALL_PERSONS = -1
-"""Person id of a message that retires a whole source."""
 MANIFESTS = "_manifests"
 
 
@@ -94,7 +92,7 @@ class DocumentStore:
 
     def _write_one(self, delivery: DocumentDelivery) -> Written:
         document = delivery.document
-        if document.person_id == ALL_PERSONS:
+        if document.retired and document.all_persons:
             return self._retire_source(delivery)
         folder = f"{self._root}/{names.person_folder(document.source, document.person_id)}"
         there = self._list(folder)
