@@ -36,6 +36,8 @@ def a_message(person: int, *, job: str = "j", targets: tuple[str, ...] = ("postg
 
 def convert(records: Records, target: str) -> bytes | None:
     person = getattr(records, "person_id", 0)
+    if person == 5 and target == "openemr":
+        raise UnmappableRecord("no chart for it")
     if person == 2:
         raise UnmappableRecord("no rule")
     if person == 3:
@@ -72,6 +74,15 @@ async def test_one_odd_record_does_not_stop_the_others() -> None:
         (1, DeadLetterReason.UNMAPPABLE, "no rule"),
         (2, DeadLetterReason.UNEXPECTED, "ZeroDivisionError"),
     ]
+
+
+async def test_what_one_target_cannot_take_the_others_get() -> None:
+    """The dead letter names the one target that it starves, so that the others' accounts close too."""
+    outcomes = await handled([a_message(5, targets=("openemr", "postgres", "documents"))])
+
+    assert [o.value for o in outcomes.outgoing] == [b"5 for postgres", b"5 for documents"]
+    (dead,) = outcomes.dead_letters
+    assert (dead.detail, dead.targets) == ("no chart for it", ("openemr",))
 
 
 async def test_records_without_a_place_at_a_target_are_accounted_for() -> None:

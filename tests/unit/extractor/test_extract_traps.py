@@ -58,6 +58,26 @@ def test_order_of_the_file_does_not_matter(folder: Any) -> None:
     assert folder.extract().values == first
 
 
+def test_a_first_row_longer_than_what_is_looked_at(folder: Any) -> None:
+    """A text of a megabyte in the first row does not make the header look too long."""
+    folder.persons(1)
+    text = "Ω" * 1_000_000
+    folder.write(
+        "note.csv",
+        "note_id,person_id,note_date,note_text,note_source_value\n"
+        f'1,1,2001-01-01,"{text}",first\n2,1,2001-01-02,short,second\n',
+    )
+
+    out = folder.extract()
+
+    notes = out.bundle(1).rows(Note)
+    assert [(len(n.note_text or ""), n.note_source_value) for n in notes] == [
+        (1_000_000, "first"),
+        (5, "second"),
+    ]
+    assert not [n for n in out.plan.notes if "note.csv" in n]
+
+
 def test_rows_of_nobody_are_counted_as_orphans(folder: Any) -> None:
     """Rows of persons that PERSON does not know travel in no bundle, wherever their ids lie."""
     folder.persons(10, 20)

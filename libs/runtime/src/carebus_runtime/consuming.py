@@ -244,12 +244,17 @@ class Consumption(Generic[T]):
         for dead in outcomes.dead_letters:
             message = messages[dead.index]
             record = records[message.partition, message.offset]
-            await self._give_up(record, message.envelope, dead.reason, dead.detail)
+            await self._give_up(record, message.envelope, dead.reason, dead.detail, dead.targets)
         topic = self._what.topic.name
         metrics.MESSAGES.labels(topic, "done").inc(len(messages) - len(outcomes.dead_letters))
 
     async def _give_up(
-        self, record: Record, envelope: Envelope, reason: DeadLetterReason, detail: str
+        self,
+        record: Record,
+        envelope: Envelope,
+        reason: DeadLetterReason,
+        detail: str,
+        starved: Sequence[str] = (),
     ) -> None:
         letter = dead_letter_for(
             reason,
@@ -259,7 +264,8 @@ class Consumption(Generic[T]):
             offset=record.offset,
             headers=record.headers,
         )
-        owed = receipts_for(envelope, reason, stage=self._what.group, targets=self._what.starves(envelope))
+        starved = starved or self._what.starves(envelope)
+        owed = receipts_for(envelope, reason, stage=self._what.group, targets=starved)
         await self._producer.send(
             [
                 Outgoing(

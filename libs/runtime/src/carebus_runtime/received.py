@@ -53,6 +53,8 @@ class DeadLettered:
     reason: DeadLetterReason
     detail: str
     """One sentence without any value of the record."""
+    targets: tuple[str, ...] = ()
+    """The targets that it starves, where others got what is theirs; empty is all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,21 +55,25 @@ def _converted(
         if controls.discarded(envelope.job_id):
             settled += [(envelope, t, Result.DISCARDED, "job cancelled") for t in envelope.targets]
             continue
-        try:
-            made = {target: convert(message.payload, target) for target in envelope.targets}
-        except RecordError as error:
-            dead.append(DeadLettered(index, DeadLetterReason.UNMAPPABLE, str(error)))
-            continue
-        except Exception as error:
-            # One odd record must not cost its neighbours a second conversion each.
-            log.error("conversion_failed", job_id=envelope.job_id, exc_info=True)
-            dead.append(DeadLettered(index, DeadLetterReason.UNEXPECTED, type(error).__name__))
-            continue
-        for target, value in made.items():
-            if value is None:
-                settled.append((envelope, target, Result.UNCHANGED, "no place for reference rows"))
+        failed: dict[str, tuple[DeadLetterReason, str]] = {}
+        for target in envelope.targets:
+            try:
+                value = convert(message.payload, target)
+            except RecordError as error:
+                failed[target] = DeadLetterReason.UNMAPPABLE, str(error)
+            except Exception as error:
+                # One odd record must not cost its neighbours a second conversion each.
+                log.error("conversion_failed", job_id=envelope.job_id, target=target, exc_info=True)
+                failed[target] = DeadLetterReason.UNEXPECTED, type(error).__name__
             else:
-                outgoing.append(_message(message, target, value))
+                if value is None:
+                    settled.append((envelope, target, Result.UNCHANGED, "no place for reference rows"))
+                else:
+                    outgoing.append(_message(message, target, value))
+        if failed:
+            # What one target cannot take is no reason to withhold the record from the others.
+            reason, detail = next(iter(failed.values()))
+            dead.append(DeadLettered(index, reason, detail, tuple(failed)))
     return Outcomes(outgoing, _receipts(settled, stage), dead)
 
 

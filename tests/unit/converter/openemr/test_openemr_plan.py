@@ -102,6 +102,41 @@ def test_unknown_sex_and_race_have_options_too() -> None:
     assert (row["sex"], row["race"], row["DOB"]) == ("UNK", "", None)
 
 
+@pytest.mark.parametrize(
+    ("cells", "born"),
+    [
+        ({"year_of_birth": 1980, "month_of_birth": 2, "day_of_birth": 30}, "1980-02-01"),
+        ({"year_of_birth": 1980, "month_of_birth": 13, "day_of_birth": 5}, "1980-01-01"),
+        ({"year_of_birth": 1980, "day_of_birth": 5}, "1980-01-01"),
+        ({"year_of_birth": 0}, None),
+        ({"year_of_birth": 12345}, None),
+        ({"year_of_birth": 2099, "month_of_birth": 1, "day_of_birth": 1}, "2099-01-01"),
+    ],
+)
+def test_impossible_birth_dates_do_not_cost_the_chart(cells: dict[str, Any], born: str | None) -> None:
+    """What is possible of the date stands; OpenEMR's column takes real days only."""
+    (row,) = rows_of(plan(a_bundle(person=[a_row("person", **cells)]), settings=SETTINGS), "patient_data")
+
+    assert row["DOB"] == born
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_second_person_or_death_row_is_counted(seed: int) -> None:
+    """The first by content is in the chart, whatever the order."""
+    parts = plan(
+        a_bundle(
+            seed=seed,
+            person=[a_row("person", year_of_birth=1960), a_row("person", year_of_birth=1950)],
+            death=[a_row("death", death_date=date(2021, 1, 1)), a_row("death", death_date=date(2020, 1, 1))],
+        ),
+        settings=SETTINGS,
+    )
+
+    (patient,), (death,) = rows_of(parts, "patient_data"), rows_of(parts, "patient_data.death")
+    assert (patient["DOB"], death["deceased_date"]) == ("1950-01-01", "2020-01-01 00:00:00")
+    assert parts.not_mapped["person"] == parts.not_mapped["death"] == {"repeated_person": 1}
+
+
 def test_death() -> None:
     """Date and cause go to the row of the patient."""
     parts = plan(

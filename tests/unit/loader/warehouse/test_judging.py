@@ -89,4 +89,6 @@ def test_odd_subjects_are_refused(subject: str, tables: tuple[str, ...]) -> None
 def test_subjects_are_read() -> None:
     """Negative ids are ids, too."""
     assert scope_of(a_plan("person/-5"))[2] == -5
+    assert scope_of(a_plan(f"person/{-(2**63)}"))[2] == -(2**63)
+    assert scope_of(a_plan(f"person/{2**63 - 1}"))[2] == 2**63 - 1
     assert scope_of(a_plan("concept/12", "concept"))[2] == 12

@@ -72,7 +72,7 @@ class CsvSource(StagedFiles):
         work: Path,
     ) -> None:
         text = open_text(part, work)
-        layout = layout_of(table, text.sample, self._delimiter)
+        layout = layout_of(table, text.sample, self._delimiter, cut=text.cut)
         strict = _reads_strictly(connection, text, layout)
         for note in (layout.note, text.note, "" if strict else "its line ends differ: read leniently"):
             if note:
@@ -92,6 +92,8 @@ class Text:
     packed: bool
     """Still gzip, which the engine reads as it goes."""
     sample: str
+    cut: bool
+    """The file goes on after the sample."""
     odd_quotes: bool
     """A quote somewhere has no partner."""
     mixed_line_ends: bool
@@ -130,6 +132,7 @@ def open_text(file: SourceFile, work: Path) -> Text:
         str(target),
         packed == "gz",
         look.sample.decode(encoding, errors="replace"),
+        look.size > len(look.sample),
         look.quotes % 2 == 1,
         0 < look.crlf < look.lf,
         "" if encoding == "utf-8" else f"is not UTF-8, read as {encoding}",
@@ -151,13 +154,14 @@ class _Look:
 
     def __init__(self) -> None:
         self.sample = b""
-        self.quotes = self.lf = self.crlf = 0
+        self.size = self.quotes = self.lf = self.crlf = 0
         self._utf_8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
 
     def at(self, block: bytes) -> None:
         """Take in the next block."""
         if len(self.sample) < SAMPLE_BYTES:
             self.sample += block[: SAMPLE_BYTES - len(self.sample)]
+        self.size += len(block)
         self.quotes += block.count(b'"')
         self.lf += block.count(b"\n")
         self.crlf += block.count(b"\r\n")

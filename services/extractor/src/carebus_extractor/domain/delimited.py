@@ -31,7 +31,7 @@ class Layout:
     note: str = ""
 
 
-def layout_of(table: str, sample: str, delimiter: str = "auto") -> Layout:
+def layout_of(table: str, sample: str, delimiter: str = "auto", *, cut: bool = False) -> Layout:
     """Look at the beginning of a file.
 
     The delimiter is the one under which the header names the most columns of the table, whatever
@@ -41,11 +41,12 @@ def layout_of(table: str, sample: str, delimiter: str = "auto") -> Layout:
 
     Args:
         table: The CDM table.
-        sample: The first lines; the last one may be cut off.
+        sample: The first lines, or all of the file.
         delimiter: One character, ``tab`` or ``auto``.
+        cut: The file goes on after the sample, so that its last line is likely not whole.
     """
     chosen = _chosen(table, sample, delimiter)
-    header, rows = _records(sample, chosen)
+    header, rows = _records(sample, chosen, cut=cut)
     names = list(header)
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else len(names)
     if width < len(names):
@@ -82,7 +83,9 @@ def _chosen(table: str, sample: str, delimiter: str) -> str:
     return max(DELIMITERS, key=known)
 
 
-def _records(sample: str, delimiter: str, rows: int = SAMPLE_ROWS) -> tuple[list[str], list[list[str]]]:
+def _records(
+    sample: str, delimiter: str, rows: int = SAMPLE_ROWS, *, cut: bool = False
+) -> tuple[list[str], list[list[str]]]:
     reader = csv.reader(io.StringIO(sample.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
     header: list[str] = []
     found: list[list[str]] = []
@@ -93,8 +96,7 @@ def _records(sample: str, delimiter: str, rows: int = SAMPLE_ROWS) -> tuple[list
                 found.append(row)
     except csv.Error:
         pass  # what was read up to here will do
-    # the last record of a sample is likely cut off
-    return header, found if len(found) == rows or sample.endswith(("\n", "\r")) else found[:-1] or found
+    return header, found[:-1] if cut and len(found) < rows else found
 
 
 def _fit(table: str, fields: Sequence[str | None], rows: Sequence[Sequence[str]]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import orjson
 
@@ -33,7 +34,7 @@ def patient_rows(chart: Chart, persons: Sequence[Person], name: PersonName, sour
     """Return the row of PERSON; further rows of the same person are counted."""
     if not persons:
         return []
-    person = min(persons, key=orjson.dumps) if len(persons) > 1 else persons[0]
+    person = min(persons, key=_content) if len(persons) > 1 else persons[0]
     chart.skip("person", NotMapped.REPEATED_PERSON, len(persons) - 1)
     pubpid = text(f"{source}:{person.person_id}", 255)
     return [
@@ -48,7 +49,7 @@ def death_rows(chart: Chart, deaths: Sequence[Death]) -> list[str]:
     """Return when and why the person died, to be put into the row of PERSON."""
     if not deaths:
         return []
-    death = min(deaths, key=orjson.dumps) if len(deaths) > 1 else deaths[0]
+    death = min(deaths, key=_content) if len(deaths) > 1 else deaths[0]
     chart.skip("death", NotMapped.REPEATED_PERSON, len(deaths) - 1)
     cause = title_of(
         chart.concepts.get(death.cause_concept_id),
@@ -63,9 +64,19 @@ def death_rows(chart: Chart, deaths: Sequence[Death]) -> list[str]:
 
 
 def _birth(person: Person) -> str:
-    """Return the date of birth; month and day that the source withholds become the first."""
+    """Return the date of birth; month and day that are withheld, or impossible, become the first."""
     if person.birth_datetime is not None:
         return day(person.birth_datetime.date())
-    if not person.year_of_birth:
+    year, month = person.year_of_birth, person.month_of_birth
+    if year is None or not date.min.year <= year <= date.max.year:
         return NULL
-    return f'"{person.year_of_birth:04d}-{person.month_of_birth or 1:02d}-{person.day_of_birth or 1:02d}"'
+    if month is None or not 1 <= month <= 12:
+        return day(date(year, 1, 1))
+    try:
+        return day(date(year, month, person.day_of_birth or 1))
+    except ValueError:
+        return day(date(year, month, 1))
+
+
+def _content(row: Person | Death) -> bytes:
+    return orjson.dumps(tuple(row))

@@ -30,7 +30,7 @@ def scope_of(plan: ReadPlan) -> Scope:
     kind, _, key = plan.subject.partition("/")
     if not key.removeprefix("-").isascii() or not key.removeprefix("-").isdigit():
         raise ConstraintViolated("the subject of a plan is neither person/<id> nor <table>/<chunk>")
-    if abs(int(key)) > BIGGEST:
+    if not -BIGGEST - 1 <= int(key) <= BIGGEST:
         raise ConstraintViolated("the id in a plan's subject has more than 64 bits")
     if kind == "person":
         fits = all(w.table not in TABLES or TABLES[w.table].scope == PERSON for w in plan.writes)
