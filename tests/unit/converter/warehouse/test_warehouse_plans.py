@@ -164,6 +164,15 @@ def test_row_of_another_person_is_refused() -> None:
     assert "991" not in str(refusal.value)
 
 
+def test_nul_is_left_out_of_texts() -> None:
+    """Postgres refuses U+0000 in any text; a backslash before ``u0000`` is no such character."""
+    rows = [a_row("concept", concept_id=1, concept_name="a\0b", concept_code="a\\u0000b")]
+
+    (write,) = map(orjson.loads, reference_writes(a_chunk(*rows)))
+
+    assert [cell for cell in write["rows"][0] if isinstance(cell, str)] == ["ab", "a\\u0000b"]
+
+
 def test_number_beyond_64_bits_is_refused() -> None:
     """No target could hold it."""
     with pytest.raises(UnmappableRecord, match="more than 64 bits"):

@@ -17,10 +17,13 @@ COPY_COLUMN = "record_copy"
 """First column of every row: 0, 1, ... among rows with the same record key, by content."""
 
 Row = tuple[Any, ...]
+_NUL = b"\\u0000"
 
 
 def row_lines(spec: TableSpec, rows: Sequence[Row]) -> list[bytes]:
     """Write each row as ``[copy,...]``, the same text whatever the order of ``rows``.
+
+    NUL characters are left out of texts: Postgres has no place for them.
 
     Raises:
         UnmappableRecord: A number is larger than any target can hold.
@@ -28,10 +31,17 @@ def row_lines(spec: TableSpec, rows: Sequence[Row]) -> list[bytes]:
     key = cells(spec.row, spec.key)
     try:
         if len(set(map(key, rows))) == len(rows):
-            return [orjson.dumps((0, *row)) for row in sorted(rows, key=key)]
-        return _numbered_copies(rows, key)
+            lines = [orjson.dumps((0, *row)) for row in sorted(rows, key=key)]
+        else:
+            lines = _numbered_copies(rows, key)
     except TypeError:
         raise UnmappableRecord(f"{spec.name}: a number has more than 64 bits") from None
+    return [_without_nul(line) if _NUL in line else line for line in lines]
+
+
+def _without_nul(line: bytes) -> bytes:
+    row = [cell.replace("\0", "") if isinstance(cell, str) else cell for cell in orjson.loads(line)]
+    return orjson.dumps(row)
 
 
 def _numbered_copies(rows: Sequence[Row], key: itemgetter[Any]) -> list[bytes]:
