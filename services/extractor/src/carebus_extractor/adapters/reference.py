@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from carebus_contracts.jobs import TableCounts
-from carebus_contracts.omop.bundle import encode_reference
+from carebus_contracts.omop.bundle import REFERRED_TABLES, encode_reference
 from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
 from carebus_contracts.slices import WorkSlice
 from carebus_extractor.adapters.reading import carried
@@ -110,7 +110,7 @@ class ReferenceReader:
         return BundleMessage(f"{source}/{table}/{chunk}".encode(), value, REFERENCE_CONTRACT, person=False)
 
     def _find_concepts_in_use(self) -> str:
-        """Gather the concepts of all persons of the source, whoever the job asks for.
+        """Gather the concepts of all persons, providers and sites of the source, whoever the job asks for.
 
         A chunk replaces what a target holds of it: with the concepts of a few persons only, a small job
         would take away those that all others use.
@@ -122,6 +122,11 @@ class ReferenceReader:
             concept_ids_sql(table, relation, "_fault IS NULL AND person_id IN (FROM chosen)")
             for table, relation in carried(self._stage, everything).items()
             if PERSON_TABLES[table].concept_columns
+        ]
+        parts += [
+            concept_ids_sql(table, self._stage.relations[table], "_fault IS NULL")
+            for table in REFERRED_TABLES
+            if self._stage.manifest.tables.get(table)
         ]
         union = " UNION ALL ".join(parts)
         self._connection.execute(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from carebus_contracts.omop.bundle import REFERENCE_CHUNK_KEYS, ConceptInUse
 from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
 from carebus_extractor.domain.casts import kind_of
+from carebus_extractor.domain.columns import ALL_TABLES
 
 MAIN_CONCEPT = {
     "visit_occurrence": "visit_concept_id",
@@ -74,7 +75,7 @@ def concepts_sql(relations: Mapping[str, str]) -> str:
 
 def concept_ids_sql(table: str, relation: str, where: str) -> str:
     """Return the distinct concept ids of one table."""
-    columns = ", ".join(PERSON_TABLES[table].concept_columns)
+    columns = ", ".join(ALL_TABLES[table].concept_columns)
     return (
         f"SELECT DISTINCT c FROM (SELECT unnest([{columns}]) AS c FROM "
         f"(SELECT DISTINCT {columns} FROM {relation} WHERE {where})) WHERE c IS NOT NULL"
