@@ -113,9 +113,10 @@ def test_referred_rows_of_tomorrow_are_understood() -> None:
     assert read.location[read.care_site[21].location_id or 0].city == "Springfield"
 
 
-def test_the_fast_plan_reader_agrees_with_the_contract() -> None:
+@pytest.mark.parametrize("name", ["dml_plan", "dml_plan.upsert"])
+def test_the_fast_plan_reader_agrees_with_the_contract(name: str) -> None:
     """The hot path's reader and the pydantic contract see the same plan."""
-    value = (GOLDEN / "dml_plan.json").read_bytes()
+    value = (GOLDEN / f"{name}.json").read_bytes()
     slow, fast = DmlPlan.from_json(value), read_plan(value)
 
     assert (fast.target, fast.source, fast.subject, fast.not_mapped) == (

@@ -12,12 +12,13 @@ from carebus_contracts.errors import ConstraintViolated, TargetUnavailable
 from carebus_contracts.plans import ReadPlan
 from carebus_loader.adapters.clickhouse import ClickHouseSettings, ClickHouseTarget
 from carebus_loader.adapters.clickhouse.connection import Connection
+from support.chunk_suite import ChunkSuite, part, whole
 from support.target_suite import Shown, TargetSuite, everyone, put
 
 from .plans import person_plan, retired_plan
 
 
-class TestClickHouse(TargetSuite):
+class TestClickHouse(TargetSuite, ChunkSuite):
     @pytest.fixture(scope="class")
     @classmethod
     async def target(cls, clickhouse: ClickHouseSettings) -> AsyncIterator[ClickHouseTarget]:
@@ -54,6 +55,15 @@ class TestClickHouse(TargetSuite):
             for person_id, text in look("person_id, value_as_string", "observation", source):
                 found.setdefault(person_id, []).append(text)
             return found
+
+        return show
+
+    @pytest.fixture
+    def show_concepts(self, look: Any) -> Callable[[str], Any]:
+        async def show(source: str) -> dict[int, str]:
+            rows = look("concept_id, concept_name", "concept", source)
+            assert len(dict(rows)) == len(rows)
+            return dict(rows)
 
         return show
 
@@ -125,6 +135,21 @@ class TestClickHouse(TargetSuite):
         stored = look("value_as_string", "observation_rows", source, retired)
         assert stored == [("a",), ("under",), ("way",)]
         assert look("person_id, value_as_string", "observation", source) == [(1, "a")]
+
+    async def test_tidying_deletes_rows_that_were_put_and_do_not_count(
+        self, target: ClickHouseTarget, look: Any, show_concepts: Any, source: str
+    ) -> None:
+        """Those under a newer whole chunk, or of a retired source; what counts stays."""
+        retired = f"{source}r"
+        await put(target, part(source, {1: "a", 2: "b"}), part(retired, {1: "a"}))
+        await put(target, whole(source, {1: "a"}), v=2)
+        await put(target, part(source, {3: "c"}), v=3)
+        await put(target, everyone("clickhouse", retired), v=4)
+
+        await target.prepare()
+
+        assert look("concept_id", "concept_upserts", source, retired) == [(3,)]
+        assert await show_concepts(source) == {1: "a", 3: "c"}
 
     async def test_change_is_counted_by_number(self, target: ClickHouseTarget, source: str) -> None:
         """All rows of a changed table are written anew; the count says how many there were and are."""

@@ -13,12 +13,13 @@ from carebus_contracts.plans import ReadPlan
 from carebus_contracts.versions import Version
 from carebus_loader.adapters.postgres import PostgresSettings, PostgresTarget, rows
 from carebus_loader.ports import Delivery
+from support.chunk_suite import ChunkSuite
 from support.target_suite import Shown, TargetSuite, put, until_done
 
 from .plans import person_plan, retired_plan
 
 
-class TestPostgres(TargetSuite):
+class TestPostgres(TargetSuite, ChunkSuite):
     @pytest.fixture(scope="class")
     @classmethod
     async def target(cls, postgres: PostgresSettings) -> AsyncIterator[PostgresTarget]:
@@ -46,6 +47,19 @@ class TestPostgres(TargetSuite):
             ):
                 found.setdefault(person_id, []).append(text)
             return found
+
+        return show
+
+    @pytest.fixture
+    def show_concepts(self, pg: Any, postgres: PostgresSettings) -> Callable[[str], Any]:
+        async def show(source: str) -> dict[int, str]:
+            rows = await pg.fetch(
+                f"SELECT concept_id, concept_name FROM {postgres.omop_schema}.concept WHERE source = $1",
+                source,
+            )
+            names = {row[0]: row[1] for row in rows}
+            assert len(names) == len(rows)
+            return names
 
         return show
 

@@ -102,6 +102,8 @@ def test_concepts_in_use_are_those_of_all_persons(folder: Any) -> None:
     assert [c.concept_id for c in some.records("concept")] == [100, 200]
     assert [c.concept_id for c in whole.records("concept")] == [100, 200, 300, 7000]
     assert [chunk.chunk for chunk in whole.reference if chunk.table == "concept"] == [0, 1]
+    assert {chunk.complete for chunk in whole.reference} == {True}
+    assert {chunk.complete for chunk in some.reference} == {False}
 
 
 def test_reference_tables_are_sent_with_every_job(folder: Any) -> None:
@@ -122,6 +124,7 @@ def test_reference_tables_are_sent_with_every_job(folder: Any) -> None:
         ("cdm_source", 0),
         ("metadata", 0),
     ]
+    assert all(chunk.complete for chunk in out.reference)
     assert out.reference_tables["provider"].left_behind == {"malformed": 1}
     assert [(m.metadata_id, m.name) for m in out.records("metadata")] == [(1, "a"), (2, "b")]
     assert out.plan.cdm_version == "5.4"

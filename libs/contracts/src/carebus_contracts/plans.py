@@ -18,7 +18,7 @@ from carebus_contracts.model import WireModel
 from carebus_contracts.versions import content_hash
 
 Cell = str | int | float | bool | None
-WriteKind = Literal["replace_scope", "tombstone"]
+WriteKind = Literal["replace_scope", "upsert", "tombstone"]
 ALL_SUBJECTS = "*"
 """Subject of a retired source: every subject of it that is older than the plan."""
 
@@ -26,7 +26,8 @@ ALL_SUBJECTS = "*"
 class TableWrite(WireModel):
     """What one table is to hold about the subject.
 
-    ``replace_scope``: exactly these rows, all others of the subject go. ``tombstone``: none, for good.
+    ``replace_scope``: exactly these rows, all others of the subject go. ``upsert``: these rows among
+    others, row by row; only for rows that belong to no person. ``tombstone``: none, for good.
     """
 
     kind: WriteKind
@@ -115,12 +116,15 @@ def read_plan(value: bytes) -> ReadPlan:
         raise InvalidMessage(str(error)) from None
 
 
-def encode_write(table: str, columns: Sequence[str], lines: Sequence[bytes]) -> bytes:
-    """Write one ``replace_scope`` from rows that are JSON text already, in their final order."""
+def encode_write(
+    table: str, columns: Sequence[str], lines: Sequence[bytes], *, kind: WriteKind = "replace_scope"
+) -> bytes:
+    """Write what a table is to hold from rows that are JSON text already, in their final order."""
     head = _head(table, tuple(columns))
     rows = b"[\n%b\n]" % b",\n".join(lines) if lines else b"[]"
     digest = content_hash(head, rows)
-    return b'{"kind":"replace_scope","hash":"%b","count":%d,%b,"rows":%b}' % (
+    return b'{"kind":"%b","hash":"%b","count":%d,%b,"rows":%b}' % (
+        kind.encode(),
         digest.encode(),
         len(lines),
         head,

@@ -219,10 +219,17 @@ def test_both_warehouses_get_the_same_writes() -> None:
     assert [p.replace(b"postgres", b"clickhouse") for p in first] == second
 
 
-def a_chunk(*rows: list[Any], table: str = "concept", chunk: int = 3) -> ReferenceRecords:
+def a_chunk(
+    *rows: list[Any], table: str = "concept", chunk: int = 3, complete: bool = True
+) -> ReferenceRecords:
     return decode_reference(
         encode_reference(
-            source="demo", table=table, chunk=chunk, cdm_version="5.4", rows=orjson.dumps(list(rows))
+            source="demo",
+            table=table,
+            chunk=chunk,
+            cdm_version="5.4",
+            rows=orjson.dumps(list(rows)),
+            complete=complete,
         )
     )
 
@@ -235,6 +242,18 @@ def test_reference_chunk_is_a_subject_of_its_own() -> None:
 
     assert plan.subject == "concept/3"
     assert [row[1] for row in plan.writes[0].rows] == [15_001, 15_002]
+
+
+def test_part_of_a_chunk_is_put_and_replaces_nothing() -> None:
+    """Concepts in use are some of their chunk; a message that does not say so is a whole one."""
+    rows = [a_row("concept", concept_id=15_001)]
+
+    ((in_part,), (whole,)) = (
+        map(orjson.loads, reference_writes(a_chunk(*rows, complete=complete))) for complete in (False, True)
+    )
+
+    assert (in_part["kind"], whole["kind"]) == ("upsert", "replace_scope")
+    assert in_part["rows"] == whole["rows"]
 
 
 def test_composite_record_keys_are_kept_apart() -> None:

@@ -142,13 +142,17 @@ class PersonRecords(WireModel):
 
 
 class ReferenceRecords(WireModel):
-    """One chunk of the rows of one table that belong to no person, complete for that chunk."""
+    """One chunk of the rows of one table that belong to no person."""
 
     source: str = Field(pattern=SOURCE_SLUG)
     table: str
     chunk: int = Field(description="Keys of a chunk share key // REFERENCE_CHUNK_KEYS, or it is 0.")
     cdm_version: str
     tables: ReferenceTables
+    complete: bool = Field(
+        default=True,
+        description="These are all rows of the chunk; else some of them, as of concepts those in use.",
+    )
 
     @property
     def records(self) -> list[NamedTuple]:
@@ -263,9 +267,17 @@ def _refers_json(refers: Mapping[str, Sequence[bytes]]) -> bytes:
     )
 
 
-def encode_reference(*, source: str, table: str, chunk: int, cdm_version: str, rows: bytes) -> bytes:
-    """Write one chunk of reference rows from rows that are JSON text already (``[[...],[...]]``)."""
-    head = orjson.dumps({"source": source, "table": table, "chunk": chunk, "cdm_version": cdm_version})
+def encode_reference(
+    *, source: str, table: str, chunk: int, cdm_version: str, rows: bytes, complete: bool = True
+) -> bytes:
+    """Write one chunk of reference rows from rows that are JSON text already (``[[...],[...]]``).
+
+    Without ``complete`` it speaks of these rows only, and leaves others of the chunk alone.
+    """
+    head = orjson.dumps(
+        {"source": source, "table": table, "chunk": chunk, "cdm_version": cdm_version}
+        | ({} if complete else {"complete": False})
+    )
     return b'%b,"tables":{"%b":{"columns":%b,"rows":%b}}}' % (
         head[:-1],
         table.encode(),

@@ -90,7 +90,7 @@ class ReferenceReader:
                     here += f" AND {in_part(table, part, parts)}"
                 for chunk, rows, text in self._all(reference_rows_sql(table, relation, here)):
                     sent += rows
-                    yield self._message(table, chunk + part * PART_STRIDE, text)
+                    yield self._message(table, chunk + part * PART_STRIDE, text, complete=wanted == "true")
         self._report.tables[table] = TableCounts(
             read=sent + behind,
             emitted=sent,
@@ -98,7 +98,7 @@ class ReferenceReader:
             noted={"unreadable_cell": odd} if odd else {},
         )
 
-    def _message(self, table: str, chunk: int, text: bytes) -> BundleMessage:
+    def _message(self, table: str, chunk: int, text: bytes, *, complete: bool) -> BundleMessage:
         source = self._work.job.source
         value = encode_reference(
             source=source,
@@ -106,14 +106,14 @@ class ReferenceReader:
             chunk=chunk,
             cdm_version=self._stage.cdm_version(self._work.job),
             rows=text,
+            complete=complete,
         )
         return BundleMessage(f"{source}/{table}/{chunk}".encode(), value, REFERENCE_CONTRACT, person=False)
 
     def _find_concepts_in_use(self) -> str:
         """Gather the concepts of all persons, providers and sites of the source, whoever the job asks for.
 
-        A chunk replaces what a target holds of it: with the concepts of a few persons only, a small job
-        would take away those that all others use.
+        So the reference slice is the same for every job on the same data, whichever persons it takes.
         """
         chosen = f"SELECT person_id FROM {self._stage.relations['_weights']}"
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE chosen AS {chosen}")

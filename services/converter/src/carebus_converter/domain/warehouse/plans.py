@@ -37,13 +37,19 @@ def person_writes(person: PersonRecords) -> list[bytes]:
 def reference_writes(records: ReferenceRecords) -> list[bytes]:
     """Write what a table is to hold of one chunk of reference rows.
 
+    A complete chunk replaces what stands of it. Of one that is not, as are concepts in use, the rows
+    are put beside what stands, so that a whole vocabulary outlives a job that brings only a part.
+
     Raises:
         UnmappableRecord: CDM 5.4 has no such table, or a number has more than 64 bits.
     """
     spec = REFERENCE_TABLES.get(records.table)
     if spec is None:
         raise UnmappableRecord("reference rows of a table that CDM 5.4 does not know")
-    return [_write(spec, records.records)]
+    if records.complete:
+        return [_write(spec, records.records)]
+    lines = row_lines(spec, records.records)
+    return [encode_write(spec.name, _columns(spec.name), lines, kind="upsert")]
 
 
 def person_plan(target: str, person: PersonRecords, writes: Sequence[bytes]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -13,7 +13,7 @@ from carebus_contracts.errors import ConstraintViolated, RecordError
 from carebus_contracts.plans import ALL_SUBJECTS, PlannedTable
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
-from carebus_loader.adapters.clickhouse import sql
+from carebus_loader.adapters.clickhouse import sql, upserts
 from carebus_loader.adapters.clickhouse.connection import Connection
 from carebus_loader.adapters.clickhouse.row_versions import hash_bits, row_version
 from carebus_loader.adapters.clickhouse.standing import (
@@ -35,6 +35,7 @@ from carebus_loader.domain.warehouse.judging import (
 from carebus_loader.domain.warehouse.row_text import has_far_dates, has_long_numbers, json_rows
 from carebus_loader.domain.warehouse.scopes import Scope, scope_of
 from carebus_loader.domain.warehouse.tables import TABLES, table_of
+from carebus_loader.domain.warehouse.upserting import upsert_of
 from carebus_loader.ports import Delivery, Written
 
 
@@ -43,6 +44,7 @@ class Inserts:
     """What a batch inserts."""
 
     rows: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    upserts: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     scopes: list[bytes] = field(default_factory=list)
 
 
@@ -57,9 +59,15 @@ async def load(
     for delivery, _ in plans:
         _refuse_odd_cells(delivery.plan.writes, narrow_dates)
     known = await read_scopes(connection, [(scope, d.plan.writes) for d, scope in plans])
+    chunks, shown = await upserts.read_chunks(connection, plans), await upserts.count_shown(connection, plans)
     inserts = Inserts()
     for delivery, scope in plans:
-        done[id(delivery)] = _collect(inserts, delivery, scope, known, floors)
+        if write := upsert_of(delivery.plan):
+            rows, written = upserts.collect(delivery, write, scope, known=known, floors=floors, chunks=chunks)
+            inserts.upserts[write.table] += rows
+            done[id(delivery)] = written
+        else:
+            done[id(delivery)] = _collect(inserts, delivery, scope, known=known, floors=floors, shown=shown)
     if not dry_run:
         await _insert(connection, inserts)
     return [done[id(delivery)] for delivery in batch]
@@ -76,7 +84,15 @@ def _refuse_odd_cells(writes: Sequence[PlannedTable], narrow_dates: bool) -> Non
             raise ConstraintViolated(f"rows of {table.name}: this server has dates from 1900 to 2299 only")
 
 
-def _collect(inserts: Inserts, delivery: Delivery, scope: Scope, known: Scopes, floors: Floors) -> Written:
+def _collect(
+    inserts: Inserts,
+    delivery: Delivery,
+    scope: Scope,
+    *,
+    known: Scopes,
+    floors: Floors,
+    shown: Mapping[tuple[str, str, int], int],
+) -> Written:
     source, _, key = scope
     held = {
         write.table: before
@@ -100,7 +116,7 @@ def _collect(inserts: Inserts, delivery: Delivery, scope: Scope, known: Scopes, 
             continue
         if rows:
             inserts.rows[write.table].append(json_rows(write, ends.tail(write.table, content)))
-        showed = _rows_showing(source, before, floors)
+        showed = shown.get((write.table, source, key)) or _rows_showing(source, before, floors)
         if rows or showed:
             tally.add(
                 write.table,
@@ -160,6 +176,10 @@ async def _insert(connection: Connection, inserts: Inserts) -> None:
     # Where a server is going down, a complaint about rows proves nothing: trouble of its own comes first.
     for failure in sorted(failures, key=lambda f: isinstance(f, RecordError)):
         raise failure
+    # Rows that are put show at once: they wait until all others went through.
+    for name, rows in inserts.upserts.items():
+        if rows:
+            await connection.insert(sql.upserts_name(TABLES[name]), sql.stored(TABLES[name]), rows)
     if inserts.scopes:
         await connection.insert(sql.SCOPES, sql.SCOPE_CELLS, inserts.scopes)
 
@@ -179,6 +199,11 @@ async def _retire(
         sql.count_below(connection.database, plan.source, limit, plan.of_job), "retirement"
     ):
         tally.add(table, deleted=rows)
+    if not plan.of_job:
+        for table, rows in await connection.rows(
+            sql.count_upserts(connection.database, plan.source, limit), "retirement"
+        ):
+            tally.add(table, deleted=rows)
     if not dry_run:
         row = b"[%b,%b,%d]" % (orjson.dumps(plan.source), orjson.dumps(what), limit)
         await connection.insert(sql.FLOORS, sql.FLOOR_CELLS, [row])

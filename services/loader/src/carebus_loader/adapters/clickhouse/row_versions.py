@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from carebus_contracts.errors import ConstraintViolated
 from carebus_contracts.versions import Version
+from carebus_loader.domain.guard import Held
 
 _HASH_DIGITS = 8
 
@@ -23,6 +24,12 @@ def row_version(version: Version, content: str = "") -> int:
 def hash_bits(content: str) -> int:
     """Return the last 32 of them."""
     return int(content[:_HASH_DIGITS] or "0", 16)
+
+
+def held_of(number: int) -> Held:
+    """Read a row's version; of the hash it has the first digits."""
+    bits = (1 << 32) - 1
+    return Held(Version(number >> 64, number >> 32 & bits), f"{number & bits:0{_HASH_DIGITS}x}")
 
 
 def first_above(version: Version) -> int:

@@ -58,6 +58,8 @@ async def make(connection: Connection) -> list[str]:
         await _make(connection, sql.create_book(database, book))
     for table in TABLES.values():
         await _make(connection, sql.create_rows(database, table))
+    for table in sql.REFERENCE:
+        await _make(connection, sql.create_upserts(database, table))
     for name, columns in sql.COLUMNS.items():
         for column in columns.keys() - before.get(name, columns).keys():
             add = f"ADD COLUMN IF NOT EXISTS {sql.quoted(column)} {columns[column]}"
@@ -75,8 +77,8 @@ async def make(connection: Connection) -> list[str]:
 async def tidy(connection: Connection) -> list[str]:
     """Delete rows that have not counted for some time: superseded, retired or left by a crash."""
     removed: list[str] = []
+    after = connection.settings.tidy_after_s
     for table in TABLES.values():
-        after = connection.settings.tidy_after_s
         found = await connection.rows(
             f"SELECT count() FROM ({sql.superseded_rows(connection.database, table, after)})", "tidying"
         )
@@ -86,6 +88,13 @@ async def tidy(connection: Connection) -> list[str]:
             removed.append(
                 f"clickhouse: deleted what no longer counts of {found[0][0]} scopes in {table.name}"
             )
+    for table in sql.REFERENCE:
+        lost = sql.lost_upserts(connection.database, table, after)
+        found = await connection.rows(f"SELECT count() FROM ({lost})", "tidying")
+        if found[0][0]:
+            statement = sql.delete_upserts(connection.database, table, after)
+            await connection.command(statement, "tidying", mutations_sync=1)
+            removed.append(f"clickhouse: deleted {found[0][0]} rows that no longer count in {table.name}")
     return removed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from carebus_loader.domain.warehouse.tables import SOURCE, TABLES, Kind, WarehouseTable
+from carebus_loader.domain.warehouse.tables import CHUNK, SOURCE, TABLES, Kind, WarehouseTable
 
 SCOPES = "carebus_scope"
 FLOORS = "carebus_floor"
@@ -53,6 +53,11 @@ def rows_name(table: WarehouseTable) -> str:
     return f"{table.name}_rows"
 
 
+def upserts_name(table: WarehouseTable) -> str:
+    """Name the table of the rows that were put one by one; reference tables have one."""
+    return f"{table.name}_upserts"
+
+
 def stored(table: WarehouseTable) -> tuple[str, ...]:
     """Return the columns in the order in which rows are sent."""
     return (*table.columns, VERSION)
@@ -66,8 +71,11 @@ def _types(table: WarehouseTable) -> dict[str, str]:
     return types | {SOURCE: "LowCardinality(String)", VERSION: "UInt128"}
 
 
+REFERENCE = tuple(table for table in TABLES.values() if table.scope == CHUNK)
 COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    dict(_BOOKS) | {rows_name(table): _types(table) for table in TABLES.values()}
+    dict(_BOOKS)
+    | {rows_name(table): _types(table) for table in TABLES.values()}
+    | {upserts_name(table): _types(table) for table in REFERENCE}
 )
 """Columns and types of every table that we need."""
 
@@ -115,17 +123,111 @@ def create_rows(database: str, table: WarehouseTable) -> str:
     )
 
 
+def create_upserts(database: str, table: WarehouseTable) -> str:
+    """Write the DDL of a table of rows that were put one by one: of each the newest stays."""
+    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in _types(table).items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS {place(database, upserts_name(table))} ({columns}) "
+        f"ENGINE = ReplacingMergeTree({VERSION}) ORDER BY ({listed(table.key)})"
+    )
+
+
 def create_view(database: str, table: WarehouseTable) -> str:
     """Write the DDL of the view that shows exactly the rows that count.
 
-    A join and not an IN, because a condition on the person then reaches both sides.
+    A join and not an IN, because a condition on the person then reaches both sides. A row that was
+    put stands before one of the same key that came with its whole chunk.
     """
-    return (
-        f"CREATE OR REPLACE VIEW {place(database, table.name)} AS "
+    select = (
         f"SELECT {', '.join(f'r.{quoted(c)} AS {quoted(c)}' for c in table.columns)} "
         f"FROM {place(database, rows_name(table))} AS r FINAL "
         f"INNER JOIN ({counting_scopes(database, table)}) AS s "
         f"USING ({listed((SOURCE, table.scope, VERSION))})"
+    )
+    if table.scope == CHUNK:
+        select += (
+            f" WHERE ({listed(table.key, 'r.')}) NOT IN ({counting_upserts(database, table, table.key)}) "
+            f"UNION ALL {counting_upserts(database, table, table.columns)}"
+        )
+    return f"CREATE OR REPLACE VIEW {place(database, table.name)} AS {select}"
+
+
+def counting_upserts(
+    database: str, table: WarehouseTable, columns: Iterable[str], *, but_not: bool = False, since: str = "1"
+) -> str:
+    """Write the query for those rows of ``<table>_upserts`` that count, or do not.
+
+    Those count that are newer than the last statement about their whole chunk, and than the
+    retirement of their source. Retired jobs are of no account: what one put may serve all others.
+    """
+    ground = (
+        f"SELECT source, scope_key AS {quoted(table.scope)}, bitShiftRight(version, 32) AS ground "
+        f"FROM {place(database, SCOPES)} FINAL WHERE `table` = {literal(table.name)} AND {since}"
+    )
+    counts = (
+        f"bitShiftRight(u.{VERSION}, 32) > "
+        "greatest(ifNull(g.ground, 0), bitShiftRight(floors[concat(u.source, '/*')], 32))"
+    )
+    return (
+        f"{_floors(database, since)} "
+        f"SELECT {', '.join(f'u.{quoted(c)} AS {quoted(c)}' for c in columns)} "
+        f"FROM {place(database, upserts_name(table))} AS u FINAL "
+        f"LEFT JOIN ({ground}) AS g USING ({listed((SOURCE, table.scope))}) "
+        f"WHERE {'NOT ' if but_not else ''}({counts})"
+    )
+
+
+def delete_upserts(database: str, table: WarehouseTable, seconds: int) -> str:
+    """Write the mutation that deletes rows that were put and have not counted for some time."""
+    return (
+        f"ALTER TABLE {place(database, upserts_name(table))} DELETE "
+        f"WHERE ({listed((*table.key, VERSION))}) IN ({lost_upserts(database, table, seconds)})"
+    )
+
+
+def lost_upserts(database: str, table: WarehouseTable, seconds: int) -> str:
+    """Write the query for key and version of those rows."""
+    since = f"written_at <= now() - {seconds}"
+    return counting_upserts(database, table, (*table.key, VERSION), but_not=True, since=since)
+
+
+def read_upserts(database: str, table: WarehouseTable, source: str, keys: Iterable[int]) -> str:
+    """Write the query for chunk, version and record key of all rows that were put into these chunks."""
+    cells = listed((table.scope, *table.key[2:]))
+    return (
+        f"SELECT toString({VERSION}), {cells} FROM {place(database, upserts_name(table))} FINAL "
+        f"WHERE source = {literal(source)} AND {quoted(table.scope)} IN ({', '.join(map(str, keys))})"
+    )
+
+
+def read_chunks(database: str, table: WarehouseTable, source: str, keys: Iterable[int]) -> str:
+    """Write the query for chunk and cells, in the order of a plan, of the rows that these chunks show."""
+    return (
+        f"SELECT {listed((table.scope, *table.planned))} FROM {place(database, table.name)} "
+        f"WHERE source = {literal(source)} AND {quoted(table.scope)} IN ({', '.join(map(str, keys))})"
+    )
+
+
+def count_mixed_chunks(database: str, table: WarehouseTable, source: str, keys: Iterable[int]) -> str:
+    """Write the query for how many rows those of these chunks show into which rows were put."""
+    chunks = f"{quoted(table.scope)} IN ({', '.join(map(str, keys))})"
+    put = (
+        f"SELECT {quoted(table.scope)} FROM {place(database, upserts_name(table))} "
+        f"WHERE source = {literal(source)} AND {chunks}"
+    )
+    return (
+        f"SELECT {quoted(table.scope)}, count() FROM {place(database, table.name)} "
+        f"WHERE source = {literal(source)} AND {quoted(table.scope)} IN ({put}) GROUP BY {quoted(table.scope)}"
+    )
+
+
+def count_upserts(database: str, source: str, limit: int) -> str:
+    """Write the query for how many rows that were put the floor of a source would hide."""
+    return " UNION ALL ".join(
+        f"SELECT {literal(table.name)} AS t, count() AS n "
+        f"FROM ({counting_upserts(database, table, (SOURCE, VERSION))}) "
+        f"WHERE source = {literal(source)} AND {VERSION} < {limit} HAVING n > 0"
+        for table in REFERENCE
     )
 
 

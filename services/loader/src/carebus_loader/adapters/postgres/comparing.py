@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
 
-from carebus_contracts.plans import ALL_SUBJECTS
+from carebus_contracts.plans import ALL_SUBJECTS, PlannedTable
 from carebus_loader.adapters.postgres import sql
 from carebus_loader.adapters.postgres.errors import translated
-from carebus_loader.adapters.postgres.ledger import Ledger
+from carebus_loader.adapters.postgres.ledger import NOTHING, Ledger
+from carebus_loader.adapters.postgres.loading import collect, written
 from carebus_loader.adapters.postgres.settings import PostgresSettings
 from carebus_loader.adapters.tallies import Tally
-from carebus_loader.domain.guard import Verdict
-from carebus_loader.domain.warehouse.judging import Judgement, judge, retirement
+from carebus_loader.domain.warehouse.judging import Judgement, retirement
 from carebus_loader.domain.warehouse.row_text import json_rows
 from carebus_loader.domain.warehouse.scopes import Scope, scope_of
-from carebus_loader.domain.warehouse.tables import TABLES, WarehouseTable, table_of
+from carebus_loader.domain.warehouse.tables import TABLES, WarehouseTable
+from carebus_loader.domain.warehouse.upserting import Merge, without
 from carebus_loader.ports import Delivery, Written
 
 
@@ -31,50 +32,79 @@ async def compare(connection: Any, settings: PostgresSettings, batch: Sequence[D
     floors = await ledger.floors({d.plan.source for d in batch})
     plans = [(d, scope_of(d.plan)) for d in batch if d.plan.subject != ALL_SUBJECTS]
     entries = await ledger.read([(s.source, s.subject) for _, s in plans], lock=False)
-    wanted: defaultdict[str, _Comparison] = defaultdict(_Comparison)
-    done: dict[int, tuple[Judgement, Tally]] = {}
+    comparisons = _Comparisons()
+    done: dict[int, tuple[Judgement | Merge, Tally]] = {}
     for delivery, scope in plans:
-        entry = entries.get((scope.source, scope.subject))
-        standing = entry.standing() if entry else {}
-        judgement = judge(delivery.plan, delivery.version, delivery.job_id, standing, floors)
-        done[id(delivery)] = judgement, (tally := Tally())
-        for write in delivery.plan.writes:
-            table = table_of(write)
-            if judgement.verdicts[table.name] is Verdict.WRITE:
-                rows = json_rows(write, _tail(table, scope)) if judgement.statements[table.name].hash else b""
-                wanted[table.name].add(scope, rows, tally)
-    for name, comparison in wanted.items():
+        entry = entries.get((scope.source, scope.subject)) or NOTHING
+        tally = Tally()
+        said, _ = collect(comparisons, delivery, scope, entry=entry, floors=floors, tally=tally)
+        done[id(delivery)] = said, tally
+    for name, comparison in comparisons.tables.items():
         with translated(settings, f"rows of {name}"):
             await comparison.run(connection, settings.omop_schema, TABLES[name])
     return [
-        done[id(d)][1].written(done[id(d)][0].result)
-        if id(d) in done
-        else Written(retirement(d.plan, d.version, floors))
+        written(*done[id(d)]) if id(d) in done else Written(retirement(d.plan, d.version, floors))
         for d in batch
     ]
+
+
+class _Comparisons:
+    """Takes the changes that a batch would make."""
+
+    def __init__(self) -> None:
+        self.tables: defaultdict[str, _Comparison] = defaultdict(_Comparison)
+
+    def write(
+        self,
+        table: WarehouseTable,
+        scope: Scope,
+        rows: PlannedTable | None,
+        *,
+        holds: bool,
+        tally: Tally,
+        keep: Collection[str] = (),
+    ) -> None:
+        new = rows and without(rows, table, keep) if keep else rows
+        self.tables[table.name].add(table, scope, new, tally, stay=len(keep))
+
+    def put(
+        self, table: WarehouseTable, scope: Scope, rows: PlannedTable, *, holds: bool, tally: Tally
+    ) -> None:
+        self.tables[table.name].add(table, scope, rows, tally, stay=None)
 
 
 class _Comparison:
     """One table's share of a dry run."""
 
     def __init__(self) -> None:
-        self._scopes: dict[tuple[str, int], Tally] = {}
+        self._scopes: dict[tuple[str, int], tuple[Tally, int | None]] = {}
         self._rows: list[bytes] = []
 
-    def add(self, scope: Scope, rows: bytes, tally: Tally) -> None:
-        self._scopes[scope.source, scope.key] = tally
-        if rows:
-            self._rows.append(rows)
+    def add(
+        self,
+        table: WarehouseTable,
+        scope: Scope,
+        rows: PlannedTable | None,
+        tally: Tally,
+        *,
+        stay: int | None,
+    ) -> None:
+        """Take the rows of a scope; of those not among them so many stay, or (None) all."""
+        self._scopes[scope.source, scope.key] = tally, stay
+        if rows is not None and rows.count:
+            self._rows.append(json_rows(rows, _tail(table, scope)))
 
     async def run(self, connection: Any, schema: str, table: WarehouseTable) -> None:
+        """Ask the server, and count."""
         found = await connection.fetch(
             sql.compare_scopes(schema, table),
             [source for source, _ in self._scopes],
             [key for _, key in self._scopes],
             (b"[%b]" % b",".join(self._rows)).decode(),
         )
-        for source, key, inserted, updated, deleted in found:
-            self._scopes[source, key].add(table.name, inserted, updated, deleted)
+        for source, key, inserted, updated, others in found:
+            tally, stay = self._scopes[source, key]
+            tally.add(table.name, inserted, updated, 0 if stay is None else others - stay)
 
 
 def _tail(table: WarehouseTable, scope: Scope) -> bytes:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 
-from carebus_contracts.versions import Version
+from carebus_contracts.versions import UNKNOWN_HASH, Version
 from carebus_loader.adapters.postgres import sql
 from carebus_loader.adapters.postgres.locks import advisory_key
 from carebus_loader.domain.guard import Held, pack, unpack
 from carebus_loader.domain.warehouse.judging import Standing
+from carebus_loader.domain.warehouse.scopes import is_person
 
+NO_ROWS: Mapping[str, Held] = MappingProxyType({})
 Subject = tuple[str, str]
 """Source and subject."""
 
@@ -28,6 +31,12 @@ class Entry(NamedTuple):
     held: Mapping[str, Held]
     jobs: Mapping[Version, str]
     """The job behind each version that is held; a subject has one, or few."""
+    upserted: Mapping[str, Held] = NO_ROWS
+    """Of a chunk: the rows that were put since its last whole statement, by their key."""
+
+    def holds(self, table: str) -> bool:
+        """Whether the subject may have rows in this table."""
+        return bool(self.upserted) or (table in self.held and self.held[table].hash != UNKNOWN_HASH)
 
     def standing(self) -> dict[str, Standing]:
         """Return what is held by table."""
@@ -38,7 +47,8 @@ class Entry(NamedTuple):
         held = {**self.held, **statements}
         versions = {each.version for each in held.values()}
         known = {**self.jobs, **jobs}
-        return Entry(held, {version: known[version] for version in versions if version in known})
+        jobs_known = {version: known[version] for version in versions if version in known}
+        return Entry(held, jobs_known, self.upserted)
 
 
 NOTHING = Entry({}, {})
@@ -79,7 +89,8 @@ class Ledger:
 
     async def read(self, subjects: Iterable[Subject], *, lock: bool) -> dict[Subject, Entry]:
         """Read the entries of those subjects that have one; with ``lock`` in key order and until commit."""
-        sources, names = _columns(subjects)
+        wanted = list(subjects)
+        sources, names = _columns(wanted)
         rows = await self.connection.fetch(
             f"SELECT l.source, l.subject, l.held, l.jobs FROM {self._name(sql.LEDGER)} l "
             "JOIN unnest($1::varchar[], $2::varchar[]) AS w(source, subject) "
@@ -88,17 +99,19 @@ class Ledger:
             sources,
             names,
         )
-        return {(row[0], row[1]): _entry(row[2], row[3]) for row in rows}
+        upserted = await self._upserted([s for s in wanted if not is_person(s[1])])
+        return {(row[0], row[1]): _entry(row[2], row[3], upserted.get((row[0], row[1]))) for row in rows}
 
     async def of_source(self, source: str, job_id: str) -> list[tuple[str, Entry]]:
         """Lock and read all entries of a source, or those that may hold something of one job."""
         rows = await self.connection.fetch(
-            f"SELECT subject, held, jobs FROM {self._name(sql.LEDGER)} "
-            "WHERE source = $1 AND position($2 IN jobs) > 0 ORDER BY subject FOR UPDATE",
+            f"SELECT l.subject, l.held, l.jobs, u.held FROM {self._name(sql.LEDGER)} l "
+            f"LEFT JOIN {self._name(sql.UPSERTED)} u ON u.source = l.source AND u.subject = l.subject "
+            "WHERE l.source = $1 AND position($2 IN l.jobs) > 0 ORDER BY l.subject FOR UPDATE OF l",
             source,
             orjson.dumps(job_id).decode() if job_id else "",
         )
-        return [(row[0], _entry(row[1], row[2])) for row in rows]
+        return [(row[0], _entry(row[1], row[2], row[3])) for row in rows]
 
     async def insert(self, entries: Mapping[Subject, Entry]) -> None:
         """Write first entries, in key order.
@@ -116,6 +129,7 @@ class Ledger:
         )
         if int(done.rpartition(" ")[2]) != len(entries):
             raise Overtaken
+        await self._note_upserted({key: entry for key, entry in entries.items() if entry.upserted})
 
     async def update(self, entries: Mapping[Subject, Entry]) -> None:
         """Replace entries that we hold locked."""
@@ -129,13 +143,40 @@ class Ledger:
             "WHERE l.source = n.source AND l.subject = n.subject",
             *_rows(entries),
         )
+        await self._note_upserted({key: entry for key, entry in entries.items() if not is_person(key[1])})
+
+    async def _upserted(self, chunks: Sequence[Subject]) -> dict[Subject, str]:
+        """Read the rows that were put, of chunks whose entries are locked."""
+        if not chunks:
+            return {}
+        rows = await self.connection.fetch(
+            f"SELECT u.source, u.subject, u.held FROM {self._name(sql.UPSERTED)} u "
+            "JOIN unnest($1::varchar[], $2::varchar[]) AS w(source, subject) "
+            "ON u.source = w.source AND u.subject = w.subject",
+            *_columns(chunks),
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    async def _note_upserted(self, entries: Mapping[Subject, Entry]) -> None:
+        if not entries:
+            return
+        keys = sorted(entries)
+        await self.connection.execute(
+            f"INSERT INTO {self._name(sql.UPSERTED)} AS u (source, subject, held) "
+            "SELECT * FROM unnest($1::varchar[], $2::varchar[], $3::text[]) "
+            "ON CONFLICT (source, subject) DO UPDATE SET held = excluded.held "
+            "WHERE u.held <> excluded.held",
+            *_columns(keys),
+            [pack(entries[key].upserted).decode() for key in keys],
+        )
 
     def _name(self, table: str) -> str:
         return f"{sql.quoted(self.schema)}.{sql.quoted(table)}"
 
 
-def _entry(held: str, jobs: str) -> Entry:
-    return Entry(unpack(held), {Version.parse(v): job for v, job in orjson.loads(jobs).items()})
+def _entry(held: str, jobs: str, upserted: str | None) -> Entry:
+    known = {Version.parse(v): job for v, job in orjson.loads(jobs).items()}
+    return Entry(unpack(held), known, unpack(upserted) if upserted else NO_ROWS)
 
 
 def _columns(subjects: Iterable[Subject]) -> tuple[list[str], list[str]]:
@@ -150,7 +191,7 @@ def _rows(entries: Mapping[Subject, Entry]) -> Sequence[list[Any]]:
         [source for source, _ in keys],
         [subject for _, subject in keys],
         [pack(entry.held).decode() for entry in found],
-        [not any(held.hash for held in entry.held.values()) for entry in found],
+        [not entry.upserted and not any(held.hash for held in entry.held.values()) for entry in found],
         [
             orjson.dumps({str(version): job for version, job in sorted(entry.jobs.items())}).decode()
             for entry in found

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from carebus_contracts.plans import ALL_SUBJECTS, ReadPlan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import UNKNOWN_HASH, Version
-from carebus_loader.adapters.postgres.ledger import NOTHING, Entry, Ledger, Subject
-from carebus_loader.adapters.postgres.rows import Changes, apply
+from carebus_loader.adapters.postgres.ledger import NO_ROWS, NOTHING, Entry, Ledger, Subject
+from carebus_loader.adapters.postgres.rows import Changes, TakesChanges, apply
 from carebus_loader.adapters.postgres.settings import PostgresSettings
 from carebus_loader.adapters.tallies import Tally
 from carebus_loader.domain.guard import Held, Verdict
-from carebus_loader.domain.warehouse.judging import (
-    Judgement,
-    floor_name,
-    judge,
-    retirement,
-)
+from carebus_loader.domain.warehouse.judging import Floors, Judgement, floor_name, judge, retirement
 from carebus_loader.domain.warehouse.scopes import Scope, scope_of
 from carebus_loader.domain.warehouse.tables import TABLES, table_of
+from carebus_loader.domain.warehouse.upserting import Merge, above, ground_of, hashes, merge, only, upsert_of
 from carebus_loader.ports import Delivery, Written
 
 _RETIRED_AT_ONCE = 2_000
@@ -46,41 +42,55 @@ async def load(connection: Any, settings: PostgresSettings, batch: Sequence[Deli
     changes = Changes()
     fresh: dict[Subject, Entry] = {}
     known: dict[Subject, Entry] = {}
-    tallies: list[tuple[Delivery, Judgement, Tally]] = []
+    tallies: list[tuple[Delivery, Judgement | Merge, Tally]] = []
     for delivery, scope in plans:
-        entry = entries.get((scope.source, scope.subject))
-        standing = entry.standing() if entry else {}
-        judgement = judge(delivery.plan, delivery.version, delivery.job_id, standing, floors)
+        key = scope.source, scope.subject
+        entry = entries.get(key)
         tally = Tally()
-        tallies.append((delivery, judgement, tally))
-        held = entry.held if entry else {}
-        _collect(changes, delivery, scope, judgement=judgement, held=held, tally=tally)
-        if said := judgement.to_note():
-            after = (entry or NOTHING).noting(said, {delivery.version: delivery.job_id})
-            (known if entry else fresh)[scope.source, scope.subject] = after
+        said, after = collect(changes, delivery, scope, entry=entry or NOTHING, floors=floors, tally=tally)
+        tallies.append((delivery, said, tally))
+        if after is not None:
+            (known if entry else fresh)[key] = after
     await ledger.insert(fresh)
     await apply(connection, settings, changes)
     await ledger.update(known)
-    done |= {id(d): tally.written(judgement.result) for d, judgement, tally in tallies}
+    done |= {id(d): written(said, tally) for d, said, tally in tallies}
     return [done[id(delivery)] for delivery in batch]
 
 
-def _collect(
-    changes: Changes,
-    delivery: Delivery,
-    scope: Scope,
-    *,
-    judgement: Judgement,
-    held: Mapping[str, Held],
-    tally: Tally,
-) -> None:
+def written(said: Judgement | Merge, tally: Tally) -> Written:
+    """Close the account of a plan."""
+    if isinstance(said, Merge):
+        return tally.written(said.result(changed=bool(tally.inserted + tally.updated)))
+    return tally.written(said.result)
+
+
+def collect(
+    changes: TakesChanges, delivery: Delivery, scope: Scope, *, entry: Entry, floors: Floors, tally: Tally
+) -> tuple[Judgement | Merge, Entry | None]:
+    """Note what a plan changes; return what was judged, and the entry afterwards where it is another."""
+    if write := upsert_of(delivery.plan):
+        table = table_of(write)
+        ground = ground_of(scope.source, entry.standing().get(table.name), floors)
+        merged = merge(entry.upserted, ground, delivery.version, hashes(write, table))
+        new = only(write, table, merged.put)
+        changes.put(table, scope, new, holds=entry.holds(table.name), tally=tally)
+        return merged, entry._replace(upserted=merged.noted) if merged.noted is not entry.upserted else None
+    judgement = judge(delivery.plan, delivery.version, delivery.job_id, entry.standing(), floors)
+    said = judgement.to_note()
+    # A newer statement about a whole chunk also takes away what was put on the one before.
+    kept = above(entry.upserted, delivery.version) if said and entry.upserted else NO_ROWS
+    rewrite = len(kept) < len(entry.upserted) and bool(said)
     for write in delivery.plan.writes:
         table = table_of(write)
-        if judgement.verdicts[table.name] is not Verdict.WRITE:
-            continue
-        rows = write if judgement.statements[table.name].hash else None
-        holds = table.name in held and held[table.name].hash != UNKNOWN_HASH
-        changes.write(table, scope, rows, holds=holds, tally=tally)
+        if judgement.verdicts[table.name] is Verdict.WRITE or rewrite:
+            rows = write if judgement.statements[table.name].hash else None
+            holds = entry.holds(table.name)
+            changes.write(table, scope, rows, holds=holds, tally=tally, keep=kept)
+    if not said:
+        return judgement, None
+    after = entry.noting(said, {delivery.version: delivery.job_id})
+    return judgement, after._replace(upserted=kept) if entry.upserted else after
 
 
 async def _retire(
@@ -115,12 +125,16 @@ async def _empty(
     emptied: dict[Subject, Entry] = {}
     for subject, entry in entries:
         gone = _retired(entry, plan, version)
+        # Jobs put rows for all others, too, so only a whole source takes them away.
+        kept = entry.upserted if plan.of_job else above(entry.upserted, version)
+        stripped = {subject.partition("/")[0]} if len(kept) < len(entry.upserted) else set()
         scope = Scope(plan.source, subject, int(subject.rpartition("/")[2]))
-        for table in gone:
-            if entry.held[table].hash != UNKNOWN_HASH and table in TABLES:
-                changes.write(TABLES[table], scope, None, holds=True, tally=tally)
-        if gone:
-            emptied[plan.source, subject] = entry.noting(gone, {version: delivery.job_id})
+        for table in stripped | {t for t in gone if entry.held[t].hash != UNKNOWN_HASH}:
+            if table in TABLES:
+                changes.write(TABLES[table], scope, None, holds=True, tally=tally, keep=kept)
+        if gone or stripped:
+            after = entry.noting(gone, {version: delivery.job_id})
+            emptied[plan.source, subject] = after._replace(upserted=kept)
     await apply(ledger.connection, settings, changes)
     await ledger.update(emptied)
 

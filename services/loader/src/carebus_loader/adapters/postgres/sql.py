@@ -8,6 +8,7 @@ from types import MappingProxyType
 from carebus_loader.domain.warehouse.tables import SOURCE, TABLES, Kind, WarehouseTable
 
 LEDGER = "carebus_subject"
+UPSERTED = "carebus_upserted"
 FLOORS = "carebus_floor"
 TYPES: Mapping[Kind, str] = MappingProxyType(
     {
@@ -32,16 +33,20 @@ LEDGER_COLUMNS: Mapping[str, str] = MappingProxyType(
         "updated_at": "timestamp with time zone",
     }
 )
+UPSERTED_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {"source": "character varying", "subject": "character varying", "held": "text"}
+)
 FLOOR_COLUMNS: Mapping[str, str] = MappingProxyType(
     {"source": "character varying", "what": "character varying", "v": "bigint", "ord": "bigint"}
 )
 COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {LEDGER: LEDGER_COLUMNS, FLOORS: FLOOR_COLUMNS}
+    {LEDGER: LEDGER_COLUMNS, UPSERTED: UPSERTED_COLUMNS, FLOORS: FLOOR_COLUMNS}
     | {t.name: {column: TYPES[kind] for column, kind in t.kinds.items()} for t in TABLES.values()}
 )
 """Columns and types of every table that we need."""
 _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {LEDGER: ("source", "subject"), FLOORS: ("source", "what")} | {t.name: t.key for t in TABLES.values()}
+    {LEDGER: ("source", "subject"), UPSERTED: ("source", "subject"), FLOORS: ("source", "what")}
+    | {t.name: t.key for t in TABLES.values()}
 )
 
 
@@ -84,8 +89,9 @@ def create_stage(schema: str, table: WarehouseTable) -> str:
 def replace_scopes(schema: str, table: WarehouseTable) -> str:
     """Write the statement that makes scopes ($1 sources, $2 keys) hold exactly the staged rows.
 
-    Rows that are as staged are not touched. The rows of the scopes are read once, by the key's index
-    where the table is large. It returns source, key, inserted, updated, deleted.
+    Staged rows of other scopes are put among what those hold. Rows that are as staged are not touched.
+    The rows of the scopes are read once, by the key's index where the table is large. The statement
+    returns source, key, inserted, updated, deleted.
     """
     target, scope = f"{quoted(schema)}.{quoted(table.name)}", quoted(table.scope)
     cells = [column for column in table.columns if column not in table.key]
@@ -118,6 +124,22 @@ kept AS (
 SELECT source, key, count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh), 0
 FROM kept GROUP BY source, key
 UNION ALL SELECT source, key, 0, 0, count(*) FROM gone GROUP BY source, key"""
+
+
+def keep_rows(schema: str, table: WarehouseTable) -> str:
+    """Write the statement that stages rows as they stand, so that a replacement leaves them alone.
+
+    They are named by their keys, as JSON arrays ($1).
+    """
+    cells = ", ".join(
+        f"(e->>{place})::{TYPES[table.kinds[column]]} AS {quoted(column)}"
+        for place, column in enumerate(table.key)
+    )
+    same_key = " AND ".join(f"t.{quoted(c)} = k.{quoted(c)}" for c in table.key)
+    return f"""
+INSERT INTO {stage_name(table)} ({listed(table.columns)})
+SELECT {listed(table.columns, "t.")} FROM {quoted(schema)}.{quoted(table.name)} t
+JOIN (SELECT {cells} FROM json_array_elements($1::json) e) k ON {same_key}"""
 
 
 def compare_scopes(schema: str, table: WarehouseTable) -> str:

@@ -6,6 +6,7 @@ A plan has a row a line, and JSON text has no bare newline, so ``],\\n[`` is alw
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -67,6 +68,15 @@ def has_long_numbers(write: PlannedTable, table: WarehouseTable) -> bool:
 def has_far_dates(write: PlannedTable) -> bool:
     """Whether a date lies outside 1900 to 2299, which servers with narrow dates would cut in silence."""
     return bool(write.count) and _FAR_DATE.search(bytes(memoryview(write.rows))) is not None
+
+
+def lines_of(write: PlannedTable) -> Iterator[tuple[list[Any], bytes]]:
+    """Yield each row as cells and as the text that the plan has for it.
+
+    Raises:
+        ConstraintViolated: The rows are not as many, or not as wide, as the plan says.
+    """
+    return zip(_records(write), write.lines(), strict=True)
 
 
 def _body(write: PlannedTable) -> bytes:

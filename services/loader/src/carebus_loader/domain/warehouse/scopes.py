@@ -21,11 +21,17 @@ class Scope(NamedTuple):
     """Person id, or number of the chunk."""
 
 
+def is_person(subject: str) -> bool:
+    """Whether a subject is a person, and not a chunk of reference rows."""
+    return subject.startswith("person/")
+
+
 def scope_of(plan: ReadPlan) -> Scope:
     """Read the subject of a plan, and check that it writes to its own tables only.
 
     Raises:
-        ConstraintViolated: The subject is of neither kind, or its tables are of the other.
+        ConstraintViolated: The subject is of neither kind, its tables are of the other, or rows are to
+            be put among a person's.
     """
     kind, _, key = plan.subject.partition("/")
     if not key.removeprefix("-").isascii() or not key.removeprefix("-").isdigit():
@@ -33,6 +39,8 @@ def scope_of(plan: ReadPlan) -> Scope:
     if not -BIGGEST - 1 <= int(key) <= BIGGEST:
         raise ConstraintViolated("the id in a plan's subject has more than 64 bits")
     if kind == "person":
+        if any(w.kind == "upsert" for w in plan.writes):
+            raise ConstraintViolated("a plan puts rows among a person's; only a chunk takes upserts")
         fits = all(w.table not in TABLES or TABLES[w.table].scope == PERSON for w in plan.writes)
     else:
         fits = kind in REFERENCE_TABLES and all(w.table == kind for w in plan.writes)
