@@ -67,6 +67,10 @@ _NOT_STATED = re.compile(
 ).search
 
 
+_NO = {("SNOMED", "373067005"), ("LOINC", "LA32-8")}
+_YES = {("SNOMED", "373066001"), ("LOINC", "LA33-6")}
+
+
 class Allergy(NamedTuple):
     """What one concept says about allergies."""
 
@@ -74,6 +78,8 @@ class Allergy(NamedTuple):
     allergen: ConceptInUse | None
     """The substance, as a concept of SNOMED where known; only its name otherwise."""
     denied: bool = False
+    open: bool = False
+    """The concept leaves open to what: the row's value says it."""
 
 
 @lru_cache(maxsize=65_536)
@@ -96,5 +102,27 @@ def allergy_of(concept: ConceptInUse | None) -> Allergy | None:
     if named is None or _NOT_STATED(concept.concept_name or ""):
         return None
     substance = (named["to"] or named["of"]).strip()
-    kind = {"drug": DRUG, "food": FOOD}.get(substance.casefold(), SUBSTANCE)
-    return Allergy(kind, ConceptInUse(0, None, None, substance.capitalize(), None, None))
+    named_so = ConceptInUse(0, None, None, substance.capitalize(), None, None)
+    general = substance.casefold()
+    return Allergy(_OPEN.get(general, SUBSTANCE), named_so, open=general in _OPEN)
+
+
+_OPEN = {"drug": DRUG, "medication": DRUG, "food": FOOD, "substance": SUBSTANCE, "environmental": ENVIRONMENT}
+"""Names of no substance but of a kind."""
+
+
+_SOMETHING = ConceptInUse(0, None, None, "Not specified", None, None)
+
+
+def answered(allergy: Allergy, answer: ConceptInUse | None) -> Allergy:
+    """Return the allergy as a coded value makes it: denied, confirmed, or to that substance."""
+    if answer is None:
+        return allergy
+    coded = (answer.vocabulary_id or "", answer.concept_code or "")
+    if coded in _YES:
+        return allergy
+    if coded in _NO and allergy.denied:
+        return allergy._replace(denied=False, allergen=_SOMETHING)
+    if coded in _NO:
+        return allergy._replace(denied=True)
+    return allergy._replace(allergen=answer, open=False)

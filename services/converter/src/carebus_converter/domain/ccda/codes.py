@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -113,14 +114,43 @@ def coder(tag: str, home: str, *, attributes: str = "", also: bool = False) -> C
         translations = "".join(
             f"<translation {code_attributes(given)}/>" for given in dict.fromkeys(codes) if given is not fit
         )
+        words = _words_of_the_source(concept, source, text)
         if fit:
             head = f"{start} {code_attributes(fit)}"
-            return Coded(f"{head}>{translations}</{tag}>" if translations else f"{head}/>", label)
+            original = f"<originalText>{words}</originalText>" if words else ""
+            inner = original + translations
+            return Coded(f"{head}>{inner}</{tag}>" if inner else f"{head}/>", label)
         unknown = "UNK" if concept is None and not codes else f'OTH" codeSystem="{home_oid}'
-        original = f"<originalText>{label}</originalText>"
+        original = name_of(concept, source) or words or label
+        if words and words != original:
+            translations += (
+                f'<translation nullFlavor="OTH"><originalText>{words}</originalText></translation>'
+            )
+        original = f"<originalText>{original}</originalText>"
         return Coded(f'{start} nullFlavor="{unknown}">{original}{translations}</{tag}>', label)
 
-    return render
+    def render_any(concept: ConceptInUse | None, source: ConceptInUse | None, text: str | None) -> Coded:
+        if text is not None and len(text) > _LONG:
+            return render.__wrapped__(concept, source, text)
+        return render(concept, source, text)
+
+    return render_any
+
+
+_LONG = 255
+"""Longer texts than the CDM's columns hold are not kept in memory: a hostile source has many."""
+
+
+def _words_of_the_source(concept: ConceptInUse | None, source: ConceptInUse | None, text: str | None) -> str:
+    """Return the source value, unless it only repeats a code or a name that stands there anyway."""
+    words = clean(text)
+    if not words:
+        return ""
+    said = {name_of(concept, source)}
+    for given in (concept, source):
+        if given and code_attributes(given):
+            said |= {clean(given.concept_code), clean(given.concept_name)}
+    return "" if words in said else words
 
 
 @lru_cache(maxsize=65_536)
@@ -138,11 +168,20 @@ def code_attributes(concept: ConceptInUse) -> str:
     return f'code="{code}" codeSystem="{system[0]}" codeSystemName="{system[1]}"{shown}'
 
 
+def name_of(concept: ConceptInUse | None, source: ConceptInUse | None) -> str:
+    """Return what the vocabulary calls it, the standard concept's name first; "" when it has none."""
+    return (clean(concept.concept_name) if concept else "") or (clean(source.concept_name) if source else "")
+
+
 def label_of(concept: ConceptInUse | None, source: ConceptInUse | None, text: str | None) -> str:
-    """Return the best name for people: the concept's, then the source's words."""
-    return (
-        (clean(concept.concept_name) if concept else "")
-        or clean(text)
-        or (clean(source.concept_name) if source else "")
-        or (f"OMOP concept {concept.concept_id}" if concept else UNNAMED)
-    )
+    """Return the best name for people: a concept's, then the source's words; a bare code is called one."""
+    if name := name_of(concept, source):
+        return name
+    words = clean(text)
+    if words:
+        return f"Unnamed, code {words} of the source" if _BARE_CODE(words) else words
+    return f"OMOP concept {concept.concept_id}" if concept else UNNAMED
+
+
+_BARE_CODE = re.compile(r"[A-Z]{0,4}[0-9]{2,}[0-9A-Z.:_/-]*").fullmatch
+"""``J45.909``, ``195967001``, ``LA6751-7``: nothing that a clinician should have to read as a name."""

@@ -148,6 +148,7 @@ def _sections(person: PersonRecords, chart: Chart) -> Iterable[str]:
             person.rows(VisitOccurrence),
             lambda row: (row.visit_start_date or BEFORE_ALL, row.visit_concept_id or 0, row[0]),
         ),
+        conditions,
         chart,
     )
     yield immunizations(vaccinations, chart)

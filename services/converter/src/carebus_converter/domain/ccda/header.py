@@ -10,13 +10,15 @@ from carebus_contracts.omop.death import Death
 from carebus_contracts.omop.person import Person
 from carebus_converter.domain.ccda.codes import LOINC, Concepts, fixed, template
 from carebus_converter.domain.ccda.settings import DocumentSettings
+from carebus_converter.domain.ccda.stylesheet import STYLESHEET
 from carebus_converter.domain.ccda.text import clean
 from carebus_converter.domain.ccda.times import bound_high, stamp
 from carebus_converter.domain.identity import PersonName
 
 OPENING = (
     '<?xml version="1.0" encoding="UTF-8"?>'
-    '<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:sdtc="urn:hl7-org:sdtc" '
+    + STYLESHEET
+    + '<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:sdtc="urn:hl7-org:sdtc" '
     'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><realmCode code="US"/>'
     '<typeId root="2.16.840.1.113883.1.3" extension="POCD_HD000040"/>'
     + template("1.1", "2015-08-01")

@@ -45,9 +45,15 @@ def value_of(
     unit: ConceptInUse | None = None,
     unit_text: str | None = None,
 ) -> Value:
-    """Return what was found: a quantity, else a coded answer, else the source's words, else unknown."""
+    """Return what was found: a quantity, else a coded answer, else the source's words, else unknown.
+
+    One entry holds one value, so a coded answer beside a number ("5, high") is in the narrative only.
+    """
     if amount is not None:
-        return quantity(amount, unit_of(unit, unit_text), operator_id)
+        found = quantity(amount, unit_of(unit, unit_text), operator_id)
+        if answer is None:
+            return found
+        return found._replace(shown=f"{found.shown} ({_answer(answer, None, None).label})")
     if answer is not None:
         coded = _answer(answer, None, None)
         return Value(coded.xml, coded.label, "")

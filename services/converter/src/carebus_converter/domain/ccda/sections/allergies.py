@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.omop.condition_occurrence import ConditionOccurrence
 from carebus_contracts.omop.observation import Observation
-from carebus_converter.domain.ccda.allergens import allergy_of
+from carebus_converter.domain.ccda.allergens import allergy_of, answered
 from carebus_converter.domain.ccda.chart import Chart
 from carebus_converter.domain.ccda.codes import ACT_CODE, SNOMED, code_attributes, coder, fixed, template
 from carebus_converter.domain.ccda.sections.frame import frame
@@ -32,7 +33,10 @@ _OBSERVATION = (
 )
 _TEMPLATES = template("2.16.840.1.113883.10.20.24.3.90", "2014-06-09") + template("4.7", "2014-06-09")
 _ASSERTION = f'"/><code code="ASSERTION" codeSystem="{ACT_CODE}"/>'
-_END = "</observation></entryRelationship></act></entry>"
+_PARTICIPANT = (
+    '<participant typeCode="CSM"><participantRole classCode="MANU"><playingEntity classCode="MMAT">'
+)
+_END = "</playingEntity></participantRole></participant></observation></entryRelationship></act></entry>"
 
 _allergen = coder("code", "SNOMED", also=True)
 
@@ -61,61 +65,87 @@ def allergies(
     identity = chart.id_start("observation")
     for ext, row in observations:
         start = stamp(row.observation_date, row.observation_datetime, chart.offset)
-        answer = concepts[row.value_as_concept_id]
-        concept = concepts[row.observation_concept_id]
-        found.append(_rendered(identity, ext, concept, answer, anchor=f"allergy-{ext}", start=start))
+        statement = _statement(
+            concepts[row.observation_concept_id],
+            concepts[row.observation_source_concept_id],
+            concepts[row.value_as_concept_id],
+        )
+        if words := clean(row.value_as_string or row.value_source_value):
+            statement = _told(statement, words)
+        found.append(_rendered(identity, ext, statement, anchor=f"allergy-{ext}", start=start))
     identity = chart.id_start("condition_occurrence")
     for ext, condition in conditions:
         start = stamp(condition.condition_start_date, condition.condition_start_datetime, chart.offset)
         end = stamp(condition.condition_end_date, condition.condition_end_datetime, chart.offset)
-        concept = concepts[condition.condition_concept_id]
-        found.append(_rendered(identity, ext, concept, anchor=f"condition-{ext}", start=start, end=end))
+        statement = _statement(
+            concepts[condition.condition_concept_id], concepts[condition.condition_source_concept_id], None
+        )
+        found.append(_rendered(identity, ext, statement, anchor=f"condition-{ext}", start=start, end=end))
     found.sort(key=lambda item: item[0], reverse=True)
     return _FRAME.filled([item[1] for item in found], [item[2] for item in found])
 
 
+class _Statement(NamedTuple):
+    """What one concept states, apart from when."""
+
+    negation: str
+    value: str
+    allergen: str
+    """The code of the substance."""
+    label: str
+    recorded: str
+    """The source's concept, by name."""
+    open: bool
+    """Words of the source may name the substance."""
+
+
 def _rendered(
-    identity: str,
-    ext: str,
-    concept: ConceptInUse | None,
-    answer: ConceptInUse | None = None,
-    *,
-    anchor: str,
-    start: Stamp,
-    end: Stamp = NEVER,
+    identity: str, ext: str, statement: _Statement, *, anchor: str, start: Stamp, end: Stamp = NEVER
 ) -> tuple[str, str, str]:
     """Return start, narrative row and entry of one allergy."""
-    negation, value, participant, label = _statement(concept, answer)
     period = interval(start.hl7, end.hl7)
-    name = clean(concept.concept_name) if concept else ""
-    row = f'<tr ID="{anchor}"><td>{label}</td><td>{name}</td><td>{start.shown}</td><td>{end.shown}</td></tr>'
+    row = (
+        f'<tr ID="{anchor}"><td>{statement.label}</td><td>{statement.recorded}</td>'
+        f"<td>{start.shown}</td><td>{end.shown}</td></tr>"
+    )
     status = "completed" if end.hl7 else "active"
     entry = (
         f'{_ACT}{identity}{ext}{_CONCERN}<statusCode code="{status}"/><effectiveTime>{period}'
-        f"{_OBSERVATION}{negation}>{_TEMPLATES}{identity}{ext}{_ASSERTION}"
+        f"{_OBSERVATION}{statement.negation}>{_TEMPLATES}{identity}{ext}{_ASSERTION}"
         f'<text><reference value="#{anchor}"/></text><statusCode code="completed"/>'
-        f"<effectiveTime>{period}</effectiveTime>{value}{participant}{_END}"
+        f"<effectiveTime>{period}</effectiveTime>{statement.value}{_PARTICIPANT}{statement.allergen}{_END}"
     )
     return start.hl7, row, entry
 
 
 @lru_cache(maxsize=8192)
-def _statement(concept: ConceptInUse | None, answer: ConceptInUse | None) -> tuple[str, str, str, str]:
-    """Return negation, value, participant and name for people.
-
-    The value is the kind of allergy; what the source recorded stands beside it as a translation.
-    """
-    allergy = allergy_of(concept)
-    if allergy is None or concept is None:  # callers select by allergy_of
+def _statement(
+    concept: ConceptInUse | None, source: ConceptInUse | None, answer: ConceptInUse | None
+) -> _Statement:
+    """Return what a concept states; its value is the kind of allergy, the concept itself a translation."""
+    stated = allergy_of(concept)
+    if stated is None or concept is None:  # callers select by allergy_of
         raise ValueError("the concept states no allergy")
-    translation = f"<translation {code_attributes(concept)}/>" if code_attributes(concept) else ""
-    value = fixed('value xsi:type="CD"', allergy.kind[0], SNOMED, allergy.kind[1], translation)
-    if allergy.denied:
-        code, label = '<code nullFlavor="NA"/>', "None known"
-    else:
-        code, label = _allergen(answer or allergy.allergen, None, None)
-    participant = (
-        '<participant typeCode="CSM"><participantRole classCode="MANU"><playingEntity classCode="MMAT">'
-        f"{code}</playingEntity></participantRole></participant>"
+    allergy = answered(stated, answer)
+    translations = "".join(
+        f"<translation {code_attributes(given)}/>"
+        for given in dict.fromkeys((concept, source))
+        if given and code_attributes(given)
     )
-    return (' negationInd="true"' if allergy.denied else ""), value, participant, label
+    value = fixed('value xsi:type="CD"', allergy.kind[0], SNOMED, allergy.kind[1], translations)
+    name = clean(concept.concept_name)
+    negation = ' negationInd="true"' if allergy.denied else ""
+    if allergy.allergen is None:
+        return _Statement(negation, value, '<code nullFlavor="NA"/>', "None known", name, open=False)
+    code, label = _allergen(allergy.allergen, None, None)
+    if allergy.denied:
+        label = f"No allergy to: {label}"
+    return _Statement(negation, value, code, label, name, allergy.open)
+
+
+def _told(statement: _Statement, words: str) -> _Statement:
+    """Return a statement with the words (escaped) that the source adds to it."""
+    if statement.open and not statement.negation:
+        code = f'<code nullFlavor="UNK"><originalText>{words}</originalText></code>'
+        return statement._replace(allergen=code, label=words)
+    return statement._replace(recorded=f"{statement.recorded}: {words}")

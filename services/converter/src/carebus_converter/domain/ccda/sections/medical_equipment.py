@@ -53,7 +53,7 @@ def medical_equipment(rows: Sequence[tuple[str, DeviceExposure]], chart: Chart) 
         if concept is None and source is None and not clean(row.device_source_value) and not udi:
             chart.skip("device_exposure", NotMapped.NOTHING_RECORDED)
             continue
-        code, label = _device(concept, source, None if concept else row.device_source_value)
+        code, label = _device(concept, source, row.device_source_value)
         low, start = stamp(row.device_exposure_start_date, row.device_exposure_start_datetime, offset)
         high, end = stamp(row.device_exposure_end_date, row.device_exposure_end_datetime, offset)
         narrative.append(

@@ -60,7 +60,7 @@ def medications(exposures: Sequence[tuple[str, DrugExposure]], chart: Chart) -> 
         if concept is None and source is None and not clean(row.drug_source_value):
             chart.skip("drug_exposure", NotMapped.NOTHING_RECORDED)
             continue
-        code, label = _material(concept, source, None if concept else row.drug_source_value)
+        code, label = _material(concept, source, row.drug_source_value)
         low, start = stamp(row.drug_exposure_start_date, row.drug_exposure_start_datetime, offset)
         high, stop = stamp(row.drug_exposure_end_date, row.drug_exposure_end_datetime, offset)
         route, way = route_of(concepts[row.route_concept_id], row.route_source_value)

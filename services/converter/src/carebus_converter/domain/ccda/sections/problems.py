@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from carebus_contracts.omop.condition_occurrence import ConditionOccurrence
 from carebus_contracts.omop.observation import Observation
 from carebus_converter.domain.ccda.chart import Chart
-from carebus_converter.domain.ccda.codes import LOINC, SNOMED, coder, fixed, template
+from carebus_converter.domain.ccda.codes import template
 from carebus_converter.domain.ccda.not_mapped import NotMapped
 from carebus_converter.domain.ccda.sections.frame import frame
+from carebus_converter.domain.ccda.sections.problem_observation import (
+    condition_value,
+    problem_observation,
+    problem_value,
+)
 from carebus_converter.domain.ccda.text import clean
 from carebus_converter.domain.ccda.times import interval, stamp
 
@@ -25,16 +30,7 @@ _FRAME = frame(
 )
 _ACT = f'<entry typeCode="DRIV"><act classCode="ACT" moodCode="EVN">{template("4.3", "2015-08-01")}'
 _CONCERN = '.act"/><code code="CONC" codeSystem="2.16.840.1.113883.5.6" displayName="Concern"/>'
-_OBSERVATION = (
-    '</effectiveTime><entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN">'
-    + template("4.4", "2015-08-01")
-)
-_CONDITION = '"/>' + fixed(
-    "code", "64572001", SNOMED, "Condition", fixed("translation", "75323-6", LOINC, "Condition")
-)
-_END = "</observation></entryRelationship></act></entry>"
-
-problem_value = coder("value", "SNOMED", attributes='xsi:type="CD"')
+_END = "</act></entry>"
 
 
 def problems(
@@ -60,12 +56,11 @@ def problems(
     entries: list[str] = []
     identity = chart.id_start("condition_occurrence")
     for ext, row in conditions:
-        concept = concepts[row.condition_concept_id]
-        source = concepts[row.condition_source_concept_id]
-        if concept is None and source is None and not clean(row.condition_source_value):
+        coded = condition_value(row, chart)
+        if coded is None:
             chart.skip("condition_occurrence", NotMapped.NOTHING_RECORDED)
             continue
-        value, label = problem_value(concept, source, None if concept else row.condition_source_value)
+        value, label = coded
         low, onset = stamp(row.condition_start_date, row.condition_start_datetime, offset)
         high, end = stamp(row.condition_end_date, row.condition_end_datetime, offset)
         if row.stop_reason:
@@ -89,7 +84,9 @@ def problems(
         identity = chart.id_start("observation")
         for ext, history in histories:
             source = concepts[history.observation_source_concept_id]
-            value, label = problem_value(concepts[history.observation_concept_id], source, None)
+            value, label = problem_value(
+                concepts[history.observation_concept_id], source, history.observation_source_value
+            )
             low, onset = stamp(history.observation_date, history.observation_datetime, offset)
             narrative.append(
                 f'<tr ID="history-{ext}"><td>{label}</td><td>Active</td><td>{onset}</td><td/></tr>'
@@ -108,8 +105,8 @@ def problems(
 
 
 def _entry(identity: str, ext: str, *, anchor: str, status: str, period: str, value: str) -> str:
+    observation = problem_observation(identity, ext, anchor=anchor, period=period, value=value)
     return (
-        f'{_ACT}{identity}{ext}{_CONCERN}<statusCode code="{status}"/><effectiveTime>{period}'
-        f'{_OBSERVATION}{identity}{ext}{_CONDITION}<text><reference value="#{anchor}"/></text>'
-        f'<statusCode code="completed"/><effectiveTime>{period}</effectiveTime>{value}{_END}'
+        f'{_ACT}{identity}{ext}{_CONCERN}<statusCode code="{status}"/>'
+        f"<effectiveTime>{period}</effectiveTime>{observation}{_END}"
     )

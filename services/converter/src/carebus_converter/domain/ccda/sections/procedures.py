@@ -45,7 +45,7 @@ def procedures(rows: Sequence[tuple[str, ProcedureOccurrence]], chart: Chart) ->
         if concept is None and source is None and not clean(row.procedure_source_value):
             chart.skip("procedure_occurrence", NotMapped.NOTHING_RECORDED)
             continue
-        code, label = _procedure(concept, source, None if concept else row.procedure_source_value)
+        code, label = _procedure(concept, source, row.procedure_source_value)
         when, shown = stamp(row.procedure_date, row.procedure_datetime, offset)
         high, end = stamp(row.procedure_end_date, row.procedure_end_datetime, offset)
         narrative.append(f'<tr ID="procedure-{ext}"><td>{label}</td><td>{shown}</td><td>{end}</td></tr>')

@@ -85,7 +85,7 @@ def results(
                 identity,
                 ext,
                 anchor=f"measurement-{ext}",
-                test=_test(concept, source, None if concept else row.measurement_source_value),
+                test=_test(concept, source, row.measurement_source_value),
                 when=stamp(row.measurement_date, row.measurement_datetime, offset),
                 value=value,
                 normal=normal,
@@ -122,7 +122,7 @@ def _observed(identity: str, ext: str, row: Observation, chart: Chart) -> tuple[
     if value is UNKNOWN and concept is not None and concept.vocabulary_id != "LOINC":
         test, value = _assertion(concept, source)
     else:
-        test = _test(concept, source, None if concept else row.observation_source_value)
+        test = _test(concept, source, row.observation_source_value)
     when = stamp(row.observation_date, row.observation_datetime, chart.offset)
     return _rendered(identity, ext, anchor=f"observation-{ext}", test=test, when=when, value=value)
 

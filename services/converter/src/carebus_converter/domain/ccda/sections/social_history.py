@@ -8,7 +8,7 @@ from functools import lru_cache
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.omop.observation import Observation
 from carebus_converter.domain.ccda.chart import Chart
-from carebus_converter.domain.ccda.codes import LOINC, SNOMED, coder, fixed, template
+from carebus_converter.domain.ccda.codes import LOINC, SNOMED, code_attributes, coder, fixed, template
 from carebus_converter.domain.ccda.sections.frame import frame
 from carebus_converter.domain.ccda.social import SMOKING_STATUS, SMOKING_UNKNOWN, question_of, smoking_answer
 from carebus_converter.domain.ccda.text import clean
@@ -61,7 +61,13 @@ def social_history(rows: Sequence[tuple[str, Observation]], chart: Chart) -> str
             unit=concepts[row.unit_concept_id],
             unit_text=row.unit_source_value,
         )
-        templates, code, label, value = _statement(concept, concepts[row.value_as_concept_id], value)
+        templates, code, label, said = _statement(
+            concept,
+            concepts[row.observation_source_concept_id],
+            concepts[row.value_as_concept_id],
+            value is UNKNOWN,
+        )
+        value = said or value
         when, shown = stamp(row.observation_date, row.observation_datetime, offset)
         time = f'<effectiveTime value="{when}"/>' if when else '<effectiveTime nullFlavor="UNK"/>'
         narrative.append(
@@ -77,23 +83,31 @@ def social_history(rows: Sequence[tuple[str, Observation]], chart: Chart) -> str
 
 @lru_cache(maxsize=16_384)
 def _statement(
-    concept: ConceptInUse | None, answer: ConceptInUse | None, value: Value
-) -> tuple[str, str, str, Value]:
-    """Return templates, code, name of the subject, and value."""
+    concept: ConceptInUse | None, source: ConceptInUse | None, answer: ConceptInUse | None, unanswered: bool
+) -> tuple[str, str, str, Value | None]:
+    """Return templates, code, name of the subject, and the value if it is not the row's own."""
     asked = concept is not None and concept.concept_code == SMOKING_STATUS.code
     status = smoking_answer(answer if asked else concept)
-    if asked and status is None and value is UNKNOWN:
+    if asked and status is None and unanswered:
         status = SMOKING_UNKNOWN
-    if status:
-        shown = status[1] if asked or value is UNKNOWN else f"{status[1]}: {value.shown}"
-        coded = Value(fixed('value xsi:type="CD"', status[0], SNOMED, status[1]), shown, value.unit)
-        return _SMOKING, _SMOKING_CODE, SMOKING_STATUS.name, coded
     question = question_of(concept) if concept else None
-    if question is None:
-        code, label = _question(concept, None, None)
-        return _OTHER, code, label, value
-    code = fixed("code", question.code, LOINC, question.name)
-    if value is UNKNOWN:
-        said, words = _answer(concept, None, None)
+    if status and not asked and not unanswered:  # "Smoker: no" states no smoker
+        question, status = SMOKING_STATUS, None
+    if status:
+        given = dict.fromkeys(c for c in (answer if asked else concept, None if asked else source) if c)
+        translations = _translations([c for c in given if c.concept_code != status[0]])
+        coded = fixed('value xsi:type="CD"', status[0], SNOMED, status[1], translations)
+        return _SMOKING, _SMOKING_CODE, SMOKING_STATUS.name, Value(coded, status[1], "")
+    if question is None or concept is None:
+        code, label = _question(concept, source, None)
+        return _OTHER, code, label, None
+    if unanswered:
+        said, words = _answer(concept, source, None)
+        code = fixed("code", question.code, LOINC, question.name)
         return _OTHER, code, question.name, Value(said, words, "")
-    return _OTHER, code, clean(concept.concept_name) if concept else "", value
+    code = fixed("code", question.code, LOINC, question.name, _translations([concept]))
+    return _OTHER, code, clean(concept.concept_name) or question.name, None
+
+
+def _translations(concepts: Sequence[ConceptInUse]) -> str:
+    return "".join(f"<translation {code_attributes(c)}/>" for c in concepts if code_attributes(c))
