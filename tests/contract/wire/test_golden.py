@@ -113,24 +113,26 @@ def test_referred_rows_of_tomorrow_are_understood() -> None:
     assert read.location[read.care_site[21].location_id or 0].city == "Springfield"
 
 
-@pytest.mark.parametrize("name", ["dml_plan", "dml_plan.upsert"])
+@pytest.mark.parametrize("name", ["dml_plan", "dml_plan.upsert", "dml_plan.of"])
 def test_the_fast_plan_reader_agrees_with_the_contract(name: str) -> None:
     """The hot path's reader and the pydantic contract see the same plan."""
     value = (GOLDEN / f"{name}.json").read_bytes()
     slow, fast = DmlPlan.from_json(value), read_plan(value)
 
-    assert (fast.target, fast.source, fast.subject, fast.not_mapped) == (
+    assert (fast.target, fast.source, fast.subject, fast.not_mapped, fast.lacking) == (
         slow.target,
         slow.source,
         slow.subject,
         slow.not_mapped,
+        slow.lacking,
     )
     for left, right in zip(fast.writes, slow.writes, strict=True):
-        assert (left.kind, left.table, left.hash, left.count) == (
+        assert (left.kind, left.table, left.hash, left.count, left.of) == (
             right.kind,
             right.table,
             right.hash,
             right.count,
+            right.of,
         )
         assert [tuple(r) for r in left.records()] == list(right.rows)
         assert [orjson.loads(line) for line in left.lines()] == [list(r) for r in right.rows]

@@ -62,6 +62,7 @@ def receipt(result: Result, *ordinals: int, number: int = 0, attempt: str = "a",
         ordinals=ranges_of(ordinals),
         result=result,
         metrics=LoadMetrics(inserted=rows),
+        rows=more.pop("rows_of", {}),
         **more,
     )
 
@@ -398,3 +399,24 @@ def test_replaying_a_tail_changes_nothing(
 
     assert not any(enter(ledger, message, 5) for message in data.draw(st.permutations(messages)))
     assert ledger.state == before
+
+
+@pytest.mark.parametrize("first", [Result.APPLIED, Result.UNCHANGED])
+def test_source_rows_are_counted_once_whichever_receipt_comes_first(first: Result) -> None:
+    """A redelivery finds the rows unchanged; what the first delivery did with them is what counts."""
+    applied = receipt(
+        Result.APPLIED,
+        0,
+        1,
+        rows_of={"measurement": {"written": 5, "unchanged": 2}},
+        lacking={"note": {"7": 1}},
+    )
+    again = receipt(
+        Result.UNCHANGED, 0, 1, rows_of={"measurement": {"unchanged": 7}}, lacking={"note": {"7": 1}}
+    )
+    order = [applied, again] if first is Result.APPLIED else [again, applied]
+
+    progress = folded(accepted(), planned(), done(2), *order).state.targets["postgres"]
+
+    assert {k: n for k, n in progress.rows["measurement"].items() if n} == {"written": 5, "unchanged": 2}
+    assert progress.lacking == {"note": {"7": 1}}

@@ -19,6 +19,13 @@ class CcdaDocument(WireModel):
         default_factory=dict,
         description="Source rows that became nothing in the document, by table and reason.",
     )
+    mapped: dict[str, int] = Field(
+        default_factory=dict, description="Source rows that are in the document, by table."
+    )
+    lacking: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="Of those not mapped the ones for want of a mapping of their concept, by table and concept.",
+    )
     retired: bool = Field(
         default=False,
         description="The person's documents are to vanish.",

@@ -271,6 +271,13 @@ class TargetProgress(WireModel):
     not_mapped: dict[str, dict[str, int]] = Field(
         default_factory=dict, description="Rows by table and reason."
     )
+    rows: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="Source rows by table and what became of them: written, unchanged, ...",
+    )
+    lacking: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="Concepts for want of whose mapping rows became nothing, by table."
+    )
     reasons: dict[str, int] = Field(default_factory=dict, description="Refusals and dead letters by reason.")
 
 

@@ -36,6 +36,10 @@ class TableWrite(WireModel):
     count: int
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Cell, ...], ...] = ()
+    of: dict[str, int] = Field(
+        default_factory=dict,
+        description="Source rows in here by OMOP table; empty means ``count`` rows of ``table``.",
+    )
 
 
 class DmlPlan(WireModel):
@@ -47,6 +51,10 @@ class DmlPlan(WireModel):
     writes: tuple[TableWrite, ...]
     not_mapped: dict[str, dict[str, int]] = Field(
         default_factory=dict, description="Source rows that became nothing here, by table and reason."
+    )
+    lacking: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="Of these the rows that a mapping of their concept would have placed, by table and concept.",
     )
     of_job: str = Field(default="", description="With subject *: only subjects that this job wrote last.")
 
@@ -60,6 +68,12 @@ class PlannedTable(msgspec.Struct, frozen=True, gc=False):
     count: int
     columns: tuple[str, ...] = ()
     rows: msgspec.Raw = msgspec.Raw(b"[]")
+    of: dict[str, int] = {}
+
+    @property
+    def source_rows(self) -> dict[str, int]:
+        """Source rows in here by OMOP table."""
+        return self.of or {self.table: self.count}
 
     def lines(self) -> list[bytes]:
         """Each row as JSON text ``[...]``.
@@ -91,6 +105,7 @@ class ReadPlan(msgspec.Struct, frozen=True):
     subject: str
     writes: tuple[PlannedTable, ...]
     not_mapped: dict[str, dict[str, int]] = {}
+    lacking: dict[str, dict[str, int]] = {}
     of_job: str = ""
 
     @property
@@ -117,18 +132,27 @@ def read_plan(value: bytes) -> ReadPlan:
 
 
 def encode_write(
-    table: str, columns: Sequence[str], lines: Sequence[bytes], *, kind: WriteKind = "replace_scope"
+    table: str,
+    columns: Sequence[str],
+    lines: Sequence[bytes],
+    *,
+    kind: WriteKind = "replace_scope",
+    of: Mapping[str, int] | None = None,
 ) -> bytes:
-    """Write what a table is to hold from rows that are JSON text already, in their final order."""
+    """Write what a table is to hold from rows that are JSON text already, in their final order.
+
+    ``of`` says which source rows these are, for the account; the hash is of the rows alone.
+    """
     head = _head(table, tuple(columns))
     rows = b"[\n%b\n]" % b",\n".join(lines) if lines else b"[]"
     digest = content_hash(head, rows)
-    return b'{"kind":"%b","hash":"%b","count":%d,%b,"rows":%b}' % (
+    return b'{"kind":"%b","hash":"%b","count":%d,%b,"rows":%b%b}' % (
         kind.encode(),
         digest.encode(),
         len(lines),
         head,
         rows,
+        b',"of":%b' % orjson.dumps(of) if of else b"",
     )
 
 
@@ -139,9 +163,12 @@ def encode_plan(
     subject: str,
     writes: Sequence[bytes],
     not_mapped: Mapping[str, Mapping[str, int]] | None = None,
+    lacking: Mapping[str, Mapping[str, int]] | None = None,
 ) -> bytes:
     """Write a plan from the text of its writes (see ``encode_write``); it is the same for all warehouses."""
     tail = b',"not_mapped":%b' % orjson.dumps(not_mapped) if not_mapped else b""
+    if lacking:
+        tail += b',"lacking":%b' % orjson.dumps(lacking)
     return b'{"target":"%b","source":"%b","subject":"%b","writes":[%b]%b}' % (
         target.encode(),
         source.encode(),

@@ -45,4 +45,12 @@ class Receipt(WireModel):
     not_mapped: dict[str, dict[str, int]] = Field(
         default_factory=dict, description="Source rows that became nothing, by table and reason."
     )
+    rows: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="Source rows by OMOP table and what became of them: written, unchanged, stale, conflict.",
+    )
+    lacking: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="Source rows that became nothing for want of a mapping, by table and concept id.",
+    )
     reason: str = Field(default="", description="Why it was refused or dead-lettered; a code, never a value.")

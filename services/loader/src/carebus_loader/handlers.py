@@ -6,16 +6,18 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from carebus_contracts.documents import CcdaDocument
 from carebus_contracts.model import ranges_of
 from carebus_contracts.plans import ReadPlan
 from carebus_contracts.receipts import LoadMetrics, Receipt, Result
+from carebus_loader.domain.accounting import Rows, most_frequent, rows_of_document, rows_of_plan
 from carebus_loader.ports import Delivery, DocumentDelivery, Written
 from carebus_runtime.received import Handler, Outcomes, Received
 
-P = TypeVar("P")
+P = TypeVar("P", ReadPlan, CcdaDocument)
+M = TypeVar("M")
 D = TypeVar("D")
 
 
@@ -42,10 +44,7 @@ def load_plans(
     def subject(message: Received[ReadPlan]) -> object:
         return message.payload.source, message.payload.subject
 
-    def not_mapped(message: Received[ReadPlan]) -> dict[str, dict[str, int]]:
-        return message.payload.not_mapped
-
-    return _loading(write, deliver, subject, not_mapped, target=target, stage=stage, controls=controls)
+    return _loading(write, deliver, subject, rows_of_plan, target=target, stage=stage, controls=controls)
 
 
 def load_documents(
@@ -63,17 +62,16 @@ def load_documents(
     def subject(message: Received[CcdaDocument]) -> object:
         return message.payload.source, message.payload.person_id
 
-    def not_mapped(message: Received[CcdaDocument]) -> dict[str, dict[str, int]]:
-        return message.payload.not_mapped
-
-    return _loading(write, deliver, subject, not_mapped, target="documents", stage=stage, controls=controls)
+    return _loading(
+        write, deliver, subject, rows_of_document, target="documents", stage=stage, controls=controls
+    )
 
 
 def _loading(
     write: Callable[[Sequence[D]], Awaitable[list[Written]]],
     deliver: Callable[[Received[P]], D],
     subject: Callable[[Received[P]], object],
-    not_mapped: Callable[[Received[P]], dict[str, dict[str, int]]],
+    rows_of: Callable[[P, Written], Rows],
     *,
     target: str,
     stage: str,
@@ -83,21 +81,21 @@ def _loading(
         began = time.monotonic()
         skipped = [m for m in batch if controls.discarded(m.envelope.job_id)]
         wanted = [m for m in batch if not controls.discarded(m.envelope.job_id)]
-        books = _Books(target, stage)
+        books = _Books(target, stage, rows_of)
         for message in skipped:
-            books.enter(message, Written(Result.DISCARDED, reason="job cancelled"), {})
+            books.enter(message, Written(Result.DISCARDED, reason="job cancelled"), looked_at=False)
         for group in rounds(wanted, subject):
             for message, written in zip(group, await write([deliver(m) for m in group]), strict=True):
-                books.enter(message, written, not_mapped(message))
+                books.enter(message, written)
         return Outcomes(receipts=books.receipts(int((time.monotonic() - began) * 1000)))
 
     return load
 
 
-def rounds(batch: Sequence[P], subject: Callable[[P], object]) -> list[list[P]]:
+def rounds(batch: Sequence[M], subject: Callable[[M], object]) -> list[list[M]]:
     """Split a batch so that no subject is twice in one part, and the order of each subject stays."""
     seen: defaultdict[object, int] = defaultdict(int)
-    parts: list[list[P]] = []
+    parts: list[list[M]] = []
     for message in batch:
         turn = seen[subject(message)]
         seen[subject(message)] += 1
@@ -116,17 +114,20 @@ class _Entry:
     size: int = 0
     tables: dict[str, int] = field(default_factory=dict)
     not_mapped: dict[str, dict[str, int]] = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
+    lacking: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
-class _Books:
+class _Books(Generic[P]):
     """Gathers what became of a batch into as few receipts as tell it exactly."""
 
-    def __init__(self, target: str, stage: str) -> None:
+    def __init__(self, target: str, stage: str, rows_of: Callable[[P, Written], Rows]) -> None:
         self._target = target
         self._stage = stage
+        self._rows_of: Callable[[P, Written], Rows] = rows_of
         self._entries: dict[tuple[str, int, str, Result, str], _Entry] = {}
 
-    def enter(self, message: Received[P], written: Written, not_mapped: dict[str, dict[str, int]]) -> None:
+    def enter(self, message: Received[P], written: Written, *, looked_at: bool = True) -> None:
         envelope = message.envelope
         if not envelope.counted:
             return
@@ -138,8 +139,10 @@ class _Books:
         entry.deleted += written.deleted
         entry.size += message.size
         _add(entry.tables, written.tables)
-        for table, reasons in not_mapped.items():
-            _add(entry.not_mapped.setdefault(table, {}), reasons)
+        if looked_at:
+            _add_nested(entry.not_mapped, message.payload.not_mapped)
+            _add_nested(entry.lacking, message.payload.lacking)
+            _add_nested(entry.rows, self._rows_of(message.payload, written))
 
     def receipts(self, duration_ms: int) -> list[Receipt]:
         return [
@@ -161,6 +164,8 @@ class _Books:
                 ),
                 tables=entry.tables,
                 not_mapped=entry.not_mapped,
+                rows=entry.rows,
+                lacking=most_frequent(entry.lacking),
             )
             for (job_id, number, attempt, result, reason), entry in self._entries.items()
         ]
@@ -169,3 +174,8 @@ class _Books:
 def _add(into: dict[str, int], more: dict[str, int]) -> None:
     for name, count in more.items():
         into[name] = into.get(name, 0) + count
+
+
+def _add_nested(into: dict[str, dict[str, int]], more: dict[str, dict[str, int]]) -> None:
+    for name, counts in more.items():
+        _add(into.setdefault(name, {}), counts)

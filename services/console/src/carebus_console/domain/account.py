@@ -13,6 +13,8 @@ STRONGEST_FIRST = tuple(Result)
 """When a message is reported twice the stronger result stands, in whatever order they come."""
 WRITTEN = frozenset((Result.APPLIED, Result.UNCHANGED, Result.STALE, Result.REFUSED))
 """Results of messages that a loader looked at: only these know what was not mapped."""
+FOUND_AGAIN = ("unchanged", "stale")
+"""What a redelivery says of the rows of a message that was handled before."""
 EXPLAINED = frozenset((Result.REFUSED, Result.DEAD_LETTERED))
 
 
@@ -30,6 +32,8 @@ class Account:
     deleted: int = 0
     tables: dict[str, int] = field(default_factory=dict)
     not_mapped: dict[str, dict[str, int]] = field(default_factory=dict)
+    rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    lacking: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def enter(self, receipt: Receipt) -> bool:
         """Enter a receipt; whether it said anything new.
@@ -39,7 +43,8 @@ class Account:
         """
         said = OrdinalSet.of(receipt.ordinals)
         better = said - self._at_least(receipt.result)
-        looked_at = said - self._of(WRITTEN) if receipt.result in WRITTEN else NOTHING
+        known = self._of(WRITTEN)
+        looked_at, again = (said - known, better & known) if receipt.result in WRITTEN else (NOTHING, NOTHING)
         explained = self._explain(receipt, said)
         if not better:
             return explained
@@ -48,7 +53,13 @@ class Account:
                 self._settle(result, held - better)
         self._settle(receipt.result, self.settled.get(receipt.result, NOTHING) | better)
         self._add_rows(receipt, _Share(len(better), len(said)))
-        self._add_not_mapped(receipt, _Share(len(looked_at), len(said)))
+        if looked_at:
+            share = _Share(len(looked_at), len(said))
+            _add_nested(self.not_mapped, receipt.not_mapped, share)
+            _add_nested(self.rows, receipt.rows, share)
+            _add_nested(self.lacking, receipt.lacking, share)
+        if again:
+            self._replace_rows(receipt, _Share(len(again), len(said)))
         return True
 
     def covers(self, messages: int) -> bool:
@@ -77,6 +88,8 @@ class Account:
             "rows": [self.inserted, self.updated, self.deleted],
             "tables": self.tables,
             "not_mapped": self.not_mapped,
+            "source_rows": self.rows,
+            "lacking": self.lacking,
         }
         return {name: value for name, value in whole.items() if value and value != [0, 0, 0]}
 
@@ -92,6 +105,8 @@ class Account:
             deleted,
             raw.get("tables", {}),
             raw.get("not_mapped", {}),
+            raw.get("source_rows", {}),
+            raw.get("lacking", {}),
         )
 
     def _of(self, results: frozenset[Result] | tuple[Result, ...]) -> OrdinalSet:
@@ -116,15 +131,23 @@ class Account:
         self.reasons[receipt.reason] = known | said
         return bool(said - known)
 
+    def _replace_rows(self, receipt: Receipt, share: _Share) -> None:
+        """Count rows anew of which a redelivery was heard first: it found them as we had left them."""
+        for table, outcomes in receipt.rows.items():
+            counted = self.rows.setdefault(table, {})
+            surplus = share.of(sum(outcomes.values()))
+            _add(counted, outcomes, share)
+            for weaker in FOUND_AGAIN:
+                taken = min(surplus, counted.get(weaker, 0))
+                surplus -= taken
+                if taken:
+                    counted[weaker] -= taken
+
     def _add_rows(self, receipt: Receipt, share: _Share) -> None:
         self.inserted += share.of(receipt.metrics.inserted)
         self.updated += share.of(receipt.metrics.updated)
         self.deleted += share.of(receipt.metrics.deleted)
         _add(self.tables, receipt.tables, share)
-
-    def _add_not_mapped(self, receipt: Receipt, share: _Share) -> None:
-        for table, reasons in receipt.not_mapped.items() if share.part else ():
-            _add(self.not_mapped.setdefault(table, {}), reasons, share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +162,10 @@ class _Share:
 def _add(into: dict[str, int], more: Mapping[str, int], share: _Share) -> None:
     for name, count in more.items():
         into[name] = into.get(name, 0) + share.of(count)
+
+
+def _add_nested(
+    into: dict[str, dict[str, int]], more: Mapping[str, Mapping[str, int]], share: _Share
+) -> None:
+    for name, counts in more.items():
+        _add(into.setdefault(name, {}), counts, share)

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from carebus_console.domain.account import STRONGEST_FIRST, Account
 from carebus_contracts.jobs import TableCounts, TargetProgress
 
+SHOWN_CONCEPTS = 100
+"""Concepts without a mapping that a state names for each table."""
+
 
 @dataclass(slots=True)
 class TargetTotals:
@@ -20,6 +23,8 @@ class TargetTotals:
     tables: dict[str, int] = field(default_factory=dict)
     not_mapped: dict[str, dict[str, int]] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    lacking: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def add_rows(self, account: Account) -> None:
         """Add what was written; it happened, whichever attempt counts in the end."""
@@ -33,6 +38,8 @@ class TargetTotals:
         _add(self.outcomes, {result.value: count for result, count in account.counts().items()})
         _add(self.reasons, account.reason_counts())
         _add_nested(self.not_mapped, account.not_mapped)
+        _add_nested(self.rows, account.rows)
+        _add_nested(self.lacking, account.lacking)
 
     def add(self, other: TargetTotals) -> None:
         """Add the sums of other slices."""
@@ -43,6 +50,8 @@ class TargetTotals:
         _add(self.outcomes, other.outcomes)
         _add(self.reasons, other.reasons)
         _add_nested(self.not_mapped, other.not_mapped)
+        _add_nested(self.rows, other.rows)
+        _add_nested(self.lacking, other.lacking)
 
     def progress(self) -> TargetProgress:
         """Return it as states show it."""
@@ -54,6 +63,8 @@ class TargetTotals:
             tables=_sorted(self.tables),
             not_mapped={table: _sorted(self.not_mapped[table]) for table in sorted(self.not_mapped)},
             reasons=_sorted(self.reasons),
+            rows={table: _sorted(self.rows[table]) for table in sorted(self.rows)},
+            lacking={table: _most(self.lacking[table]) for table in sorted(self.lacking)},
         )
 
 
@@ -110,6 +121,12 @@ def _add(into: dict[str, int], more: Mapping[str, int]) -> None:
 def _add_nested(into: dict[str, dict[str, int]], more: Mapping[str, Mapping[str, int]]) -> None:
     for name, counts in more.items():
         _add(into.setdefault(name, {}), counts)
+
+
+def _most(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the most frequent first, as many as people read."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return dict(ranked[:SHOWN_CONCEPTS])
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:

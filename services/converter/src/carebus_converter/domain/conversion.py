@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from carebus_contracts.documents import CcdaDocument
 from carebus_contracts.omop.bundle import PersonRecords, ReferenceRecords
 from carebus_contracts.plans import TableWrite, encode_plan
@@ -56,6 +58,7 @@ class Conversion:
             hash=content_hash(made.xml.encode("ascii")),
             xml=made.xml,
             not_mapped=made.not_mapped,
+            mapped=_mapped(person, made.not_mapped),
         ).to_json()
 
     def _chart(self, person: PersonRecords) -> bytes:
@@ -72,4 +75,15 @@ class Conversion:
             subject=subject,
             writes=parts.writes,
             not_mapped=parts.not_mapped,
+            lacking=parts.lacking,
         )
+
+
+def _mapped(person: PersonRecords, not_mapped: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Count the rows of each table that found a place."""
+    counts = {
+        name: len(table.rows) - sum(not_mapped.get(name, {}).values())
+        for name, table in person.tables
+        if table is not None
+    }
+    return {name: count for name, count in counts.items() if count}

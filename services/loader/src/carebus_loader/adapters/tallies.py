@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from carebus_contracts.receipts import Result
 from carebus_loader.domain.deliveries import Written
+from carebus_loader.domain.guard import Verdict
 
 
 @dataclass(slots=True)
@@ -25,7 +27,7 @@ class Tally:
         if inserted or updated:
             self.tables[table] = self.tables.get(table, 0) + inserted + updated
 
-    def written(self, result: Result) -> Written:
-        """Close the account."""
+    def written(self, result: Result, verdicts: Mapping[str, Verdict] | None = None) -> Written:
+        """Close the account; ``verdicts`` are those of the tables, where the guard judged them."""
         reason = "its job was retired" if result is Result.STALE and self.deleted else ""
-        return Written(result, self.inserted, self.updated, self.deleted, self.tables, reason)
+        return Written(result, self.inserted, self.updated, self.deleted, self.tables, reason, verdicts or {})

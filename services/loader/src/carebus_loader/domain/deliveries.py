@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from carebus_contracts.documents import CcdaDocument
 from carebus_contracts.plans import ReadPlan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
+from carebus_loader.domain.guard import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,7 @@ class Written:
     tables: dict[str, int] = field(default_factory=dict)
     """Rows written a table."""
     reason: str = ""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """By write of the plan; where it says nothing the result holds for the write."""
+    conflicts: Mapping[str, int] = field(default_factory=dict)
+    """Rows by write that somebody else changed since, and that were therefore left alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from carebus_contracts.omop.bundle import ConceptInUse
@@ -23,10 +23,13 @@ class Chart:
     encounters: dict[int, str] | None = None
     """uuid of the encounter by visit; None while the bundle does not say which visits there are."""
     unmapped: Counter[tuple[str, NotMapped]] = field(default_factory=Counter)
+    lacking: Counter[tuple[str, int]] = field(default_factory=Counter)
 
-    def skip(self, table: str, reason: NotMapped, count: int = 1) -> None:
-        """Count rows that get no place."""
+    def skip(self, table: str, reason: NotMapped, count: int = 1, *, concept_id: int | None = None) -> None:
+        """Count rows that get no place; with the concept for which nobody has written a mapping."""
         self.unmapped[table, reason] += count
+        if concept_id is not None:
+            self.lacking[table, concept_id] += count
 
     def encounter(self, visit_occurrence_id: int | None) -> str:
         """Return the cell that refers to the encounter of a visit; NULL when the source has no such visit.
@@ -42,6 +45,14 @@ class Chart:
         return f'"{uuid}"' if uuid else NULL
 
 
-def write(name: str, columns: Sequence[str], rows: Sequence[str]) -> bytes:
-    """Write what one table is to hold; rows in the order of their uuids, whatever order they came in."""
-    return encode_write(name, columns, [row.encode() for row in sorted(rows)])
+def write(name: str, columns: Sequence[str], rows: Sequence[str], *, of: str | Mapping[str, int]) -> bytes:
+    """Write what one table is to hold; rows in the order of their uuids, whatever order they came in.
+
+    Args:
+        name: The write.
+        columns: What the cells of a row are.
+        rows: JSON text of each row.
+        of: The OMOP table of which each row is one; or how many source rows of which tables these are.
+    """
+    counts = ({of: len(rows)} if rows else {}) if isinstance(of, str) else {t: n for t, n in of.items() if n}
+    return encode_write(name, columns, [row.encode() for row in sorted(rows)], of=counts)

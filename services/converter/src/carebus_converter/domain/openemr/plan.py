@@ -34,6 +34,8 @@ class PlanParts(NamedTuple):
 
     writes: tuple[bytes, ...]
     not_mapped: dict[str, dict[str, int]]
+    lacking: dict[str, dict[str, int]]
+    """Rows by table and concept that a mapping of the concept would have placed."""
 
 
 def plan(person: PersonRecords, *, settings: OpenEmrSettings) -> PlanParts:
@@ -55,7 +57,7 @@ def plan(person: PersonRecords, *, settings: OpenEmrSettings) -> PlanParts:
         elif absent:
             chart.skip(table, NotMapped.NO_PERSON, count)
     writes = tuple(_writes(chart, person, covers, settings, absent=absent))
-    return PlanParts(writes, _tally(chart))
+    return PlanParts(writes, _tally(chart), _lacking(chart))
 
 
 def _writes(
@@ -64,23 +66,37 @@ def _writes(
     """Yield a write for each covered table; empty ones where there is no chart to write into."""
     if "person" in covers:
         name = pseudonym(person.source, person.person_id, settings.names_key)
-        yield write("patient_data", PATIENT, patient_rows(chart, person.rows(Person), name, person.source))
+        yield write(
+            "patient_data",
+            PATIENT,
+            patient_rows(chart, person.rows(Person), name, person.source),
+            of="person",
+        )
     if "death" in covers:
-        yield write("patient_data.death", DEATH, [] if absent else death_rows(chart, person.rows(Death)))
+        yield write(
+            "patient_data.death", DEATH, [] if absent else death_rows(chart, person.rows(Death)), of="death"
+        )
     if "visit_occurrence" in covers:
         rows = visit_rows(chart, [] if absent else person.rows(VisitOccurrence))
-        yield write("form_encounter", ENCOUNTERS, rows)
+        yield write("form_encounter", ENCOUNTERS, rows, of="visit_occurrence")
     if "condition_occurrence" in covers:
         rows = condition_rows(chart, [] if absent else person.rows(ConditionOccurrence))
-        yield write("lists.condition_occurrence", LISTS, rows)
+        yield write("lists.condition_occurrence", LISTS, rows, of="condition_occurrence")
     if "observation" in covers:
         found = observation_rows(chart, [] if absent else person.rows(Observation))
-        yield write("lists.observation", LISTS, found.allergies)
-        yield write("history_data", HISTORY, found.history)
+        yield write("lists.observation", LISTS, found.allergies, of="observation")
+        yield write("history_data", HISTORY, found.history, of="observation")
     if "drug_exposure" in covers:
         drugs = drug_rows(chart, [] if absent else person.rows(DrugExposure))
-        yield write("prescriptions", PRESCRIPTIONS, drugs.prescriptions)
-        yield write("immunizations", IMMUNIZATIONS, drugs.immunizations)
+        yield write("prescriptions", PRESCRIPTIONS, drugs.prescriptions, of="drug_exposure")
+        yield write("immunizations", IMMUNIZATIONS, drugs.immunizations, of="drug_exposure")
+
+
+def _lacking(chart: Chart) -> dict[str, dict[str, int]]:
+    lacking: dict[str, dict[str, int]] = {}
+    for (table, concept_id), count in sorted(chart.lacking.items()):
+        lacking.setdefault(table, {})[str(concept_id)] = count
+    return lacking
 
 
 def _tally(chart: Chart) -> dict[str, dict[str, int]]:

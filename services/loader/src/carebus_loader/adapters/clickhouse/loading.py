@@ -124,7 +124,7 @@ def _collect(
                 updated=min(rows, showed),
                 deleted=max(0, showed - rows),
             )
-    return tally.written(judgement.result)
+    return tally.written(judgement.result, judgement.verdicts)
 
 
 class _ScopeEnds:

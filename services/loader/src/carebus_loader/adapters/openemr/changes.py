@@ -42,6 +42,7 @@ class Change:
             updated=self.updated,
             deleted=self.deleted,
             tables=self.tables,
+            verdicts=self.judgement.verdicts,
         )
 
 

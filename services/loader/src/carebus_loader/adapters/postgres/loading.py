@@ -62,7 +62,7 @@ def written(said: Judgement | Merge, tally: Tally) -> Written:
     """Close the account of a plan."""
     if isinstance(said, Merge):
         return tally.written(said.result(changed=bool(tally.inserted + tally.updated)))
-    return tally.written(said.result)
+    return tally.written(said.result, said.verdicts)
 
 
 def collect(
