@@ -25,7 +25,7 @@ _RULES = (
     "table{display:table;border-collapse:collapse;width:100%25}"
     "thead{display:table-header-group}tbody{display:table-row-group}tr{display:table-row}"
     "th,td{display:table-cell;padding:.25em .6em;border-bottom:1px solid rgb(210,216,222);"
-    "text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+    "text-align:left;vertical-align:top;overflow-wrap:break-word}"
     "th{font-weight:600}"
 )
 """Colours by ``rgb()`` and ``%25``: ``#`` and ``%`` mean something in an address."""
