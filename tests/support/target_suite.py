@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carebus_contracts.errors import ConstraintViolated, TransientError
-from carebus_contracts.plans import ALL_SUBJECTS, ReadPlan, read_plan
+from carebus_contracts.plans import ALL_PERSONS, ALL_SUBJECTS, ReadPlan, read_plan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
 from carebus_loader.ports import Delivery, Target, Written
@@ -326,6 +326,43 @@ class TargetSuite:
 
         assert await show(source) == {1: ["a2"]}
 
+    async def test_persons_that_a_whole_job_did_not_mention_can_be_retired(
+        self, target: Target, show: Any, source: str
+    ) -> None:
+        """A survey counts them, a retirement takes them; who was mentioned since or comes back stays."""
+        for person in (1, 2, 3, 4, 5):
+            await put(target, self.plan(source, person, ["a"]), v=1, job="first")
+        await put(target, self.plan(source, 1, ["a"]), self.plan(source, 2, ["changed"]), v=5, job="whole")
+        await put(target, self.plan(source, 4, ["a"]), v=6, job="part")
+        plan = missing_persons(target.name, source)
+
+        (told,) = await target.write([Delivery(plan, Version(5), "survey", dry_run=True)])
+        before = await show(source)
+        done = await put(target, plan, v=5, job="retire")
+        after = await show(source)
+        late = await put(target, self.plan(source, 3, ["a"]), self.plan(source, 9, ["a"]), v=4, job="old")
+        await put(target, self.plan(source, 5, ["back"]), v=7, job="newer")
+        again = await put(target, plan, v=5, job="retire")
+
+        assert (told.result, told.persons, done.persons, again.persons) == (Result.APPLIED, 2, 2, 0)
+        assert set(before) == {1, 2, 3, 4, 5}
+        assert after == {1: ["a"], 2: ["changed"], 4: ["a"]}
+        assert done.deleted >= 2
+        assert late.result is Result.STALE
+        assert await show(source) == after | {5: ["back"]}
+
+    async def test_retired_source_tells_how_many_persons_went(
+        self, target: Target, show: Any, source: str
+    ) -> None:
+        """Not those who were gone before, or who are newer."""
+        await put(target, *(self.plan(source, person, ["a"]) for person in (1, 2, 3)), v=1)
+        await put(target, self.retired(source, 1), v=2)
+        await put(target, self.plan(source, 3, ["newer"]), v=9)
+
+        done = await put(target, everyone(target.name, source), v=5)
+
+        assert done.persons == 1
+
     async def test_dry_run_tells_and_writes_nothing(self, target: Target, show: Any, source: str) -> None:
         """It answers what a real run would have answered."""
         await put(target, self.plan(source, 1, ["a", "b"]), self.plan(source, 2, ["c"]), v=1)
@@ -440,6 +477,8 @@ class TargetSuite:
             plan = self.plan(source, said.person_id, said.texts)
         elif said.kind == "person":
             plan = self.retired(source, said.person_id)
+        elif said.kind == "persons":
+            plan = missing_persons("any", source)
         else:
             plan = everyone("any", source, f"job-{said.of_version}" if said.kind == "job" else "")
         return Delivery(plan, Version(said.v), f"job-{said.v}")
@@ -467,6 +506,7 @@ _PERSONS = st.one_of(
 )
 _RETIREMENTS = st.one_of(
     st.builds(Said, kind=st.just("source"), v=st.integers(1, 6)),
+    st.builds(Said, kind=st.just("persons"), v=st.integers(1, 6)),
     # A job is retired after it was accepted.
     st.builds(Said, kind=st.just("job"), v=st.integers(7, 9), of_version=st.integers(1, 6)),
 )
@@ -493,6 +533,13 @@ def everyone(target: str, source: str, of_job: str = "") -> ReadPlan:
         '"writes":[{"kind":"tombstone","table":"*","hash":"","count":0}]}'
     )
     return read_plan((text % (target, source, ALL_SUBJECTS, of_job)).encode())
+
+
+def missing_persons(target: str, source: str) -> ReadPlan:
+    """Return the plan that retires the persons of whom nothing is as new as the plan."""
+    write = '{"kind":"tombstone","table":"*","hash":"","count":0}'
+    text = '{"target":"%s","source":"%s","subject":"%s","writes":[%s]}'
+    return read_plan((text % (target, source, ALL_PERSONS, write)).encode())
 
 
 async def put(target: Target, *plans: ReadPlan, v: int = 1, job: str = "job") -> Written:

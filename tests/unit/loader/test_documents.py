@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +20,15 @@ from carebus_loader.ports import DocumentDelivery
 
 
 def a_delivery(
-    xml: str = "<a/>", v: int = 1, person: int = 7, *, retired: bool = False, all_persons: bool = False
+    xml: str = "<a/>",
+    v: int = 1,
+    person: int = 7,
+    *,
+    retired: bool = False,
+    all_persons: bool = False,
+    job: str = "job",
+    of_job: str = "",
+    dry_run: bool = False,
 ) -> DocumentDelivery:
     document = CcdaDocument(
         source="lab",
@@ -28,8 +38,9 @@ def a_delivery(
         xml=xml,
         retired=retired,
         all_persons=all_persons,
+        of_job=of_job,
     )
-    return DocumentDelivery(document, Version(v, 1))
+    return DocumentDelivery(document, Version(v, 1), job, dry_run)
 
 
 async def a_store(folder: Path) -> DocumentStore:
@@ -100,6 +111,63 @@ async def test_a_retired_source_stays_retired_for_persons_who_come_late(tmp_path
     assert (all_gone.deleted, late.result, newer.result) == (3, Result.STALE, Result.APPLIED)
 
 
+async def test_a_retired_job_takes_only_what_it_wrote_last(tmp_path: Path) -> None:
+    """Persons whom another job confirmed or changed since stay; what it says later is void."""
+    store = await a_store(tmp_path)
+    await store.write([a_delivery(f"<{p}/>", 1, person=ord(p), job="one") for p in "abc"])
+    await store.write(
+        [a_delivery("<b2/>", 2, ord("b"), job="two"), a_delivery("<c/>", 2, ord("c"), job="two")]
+    )
+    retirement = {"retired": True, "all_persons": True, "of_job": "one"}
+
+    (told,) = await store.write([a_delivery("", 5, **retirement, dry_run=True)])
+    before = standing(tmp_path, ord("a"))
+    (done,) = await store.write([a_delivery("", 5, **retirement)])
+    redelivered, late = await (await a_store(tmp_path)).write(
+        [a_delivery("<a/>", 1, ord("a"), job="one"), a_delivery("<d/>", 1, ord("d"), job="one")]
+    )
+    (between,) = await store.write([a_delivery("<a0/>", 0, ord("a"), job="zero")])
+
+    assert before == "<a/>"
+    assert (told.persons, done.persons, done.deleted) == (1, 1, 1)
+    assert [standing(tmp_path, ord(p)) for p in "abcd"] == [None, "<b2/>", "<c/>", None]
+    assert {redelivered.result, late.result, between.result} == {Result.STALE}
+
+
+async def test_names_of_old_are_read(tmp_path: Path) -> None:
+    """A store from before jobs stood in names goes on; no job's retirement touches those documents."""
+    store = await a_store(tmp_path)
+    home = tmp_path / person_folder("lab", 7)
+    home.mkdir(parents=True)
+    (home / f"{1:016x}-{1:08x}-{content_hash(b'<a/>')}.xml").write_text("<a/>")
+
+    (again,) = await store.write([a_delivery()])
+    await store.write([a_delivery("", 5, retired=True, all_persons=True, of_job="job")])
+
+    assert again.result is Result.UNCHANGED
+    assert standing(tmp_path) == "<a/>"
+
+
+async def test_a_retirement_beside_a_running_load_leaves_nothing_older(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked at a person before the document was there; the writer sees the floor and takes it back."""
+    store, other = await a_store(tmp_path), await a_store(tmp_path)
+    put = DocumentStore._put
+
+    def put_after_the_retirement(self: DocumentStore, *args: Any) -> None:
+        with monkeypatch.context() as once:
+            once.setattr(DocumentStore, "_put", put)
+            asyncio.run(other.write([a_delivery("", 5, retired=True, all_persons=True)]))
+        put(self, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DocumentStore, "_put", put_after_the_retirement)
+        await store.write([a_delivery(v=1)])
+
+    assert standing(tmp_path) is None
+
+
 @pytest.mark.parametrize("person", [0, -1, 2**63 - 1, -(2**63)])
 async def test_any_integer_may_be_a_persons_id(tmp_path: Path, person: int) -> None:
     """No id stands for something else: such a person has a document, and loses it alone."""
@@ -137,6 +205,45 @@ async def test_any_order_converges(
         await store.write([a_delivery(xml, v, retired=not xml)])
 
     assert standing(folder) == "<b/>"
+
+
+_STATEMENTS = st.one_of(
+    st.tuples(st.just("document"), st.integers(1, 4), st.sampled_from(["<a/>", "<b/>"])),
+    st.tuples(st.just("person"), st.integers(1, 4), st.just("")),
+    st.tuples(st.just("source"), st.integers(1, 4), st.just("")),
+    st.tuples(st.just("job"), st.integers(5, 6), st.sampled_from(["job-1", "job-2", "job-3", "job-4"])),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+async def test_any_order_of_documents_and_retirements_converges(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """What stands depends on what was said, not on when it came."""
+    said = data.draw(st.lists(_STATEMENTS, min_size=1, max_size=6))
+    shuffled = data.draw(st.permutations([*said, *data.draw(st.lists(st.sampled_from(said), max_size=3))]))
+    ends = []
+
+    for order in (said, shuffled):
+        folder = tmp_path_factory.mktemp("documents")
+        store = await a_store(folder)
+        for kind, v, what in order:
+            await store.write(
+                [
+                    a_delivery(
+                        what if kind == "document" else "",
+                        v,
+                        retired=kind != "document",
+                        all_persons=kind in ("source", "job"),
+                        job=f"job-{v}",
+                        of_job=what if kind == "job" else "",
+                    )
+                ]
+            )
+        ends.append(standing(folder))
+
+    assert ends[0] == ends[1]
 
 
 async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -34,3 +34,4 @@ class CcdaDocument(WireModel):
         default=False,
         description="With ``retired``: those of every person of the source; person_id says nothing then.",
     )
+    of_job: str = Field(default="", description="With ``all_persons``: only those that this job wrote last.")

@@ -106,7 +106,12 @@ class RetireJob(_Job):
         default=(), description="These persons; none means by job or the whole source."
     )
     of_job: JobId | None = Field(default=None, description="The persons that this job wrote last.")
+    not_in_job: JobId | None = Field(
+        default=None,
+        description="The persons that this job over the whole source did not mention, nor any newer one.",
+    )
     targets: tuple[Target, ...] = Field(min_length=1)
+    dry_run: bool = Field(default=False, description="Compare and count, take nothing away.")
 
 
 JobRequest = Annotated[ExtractJob | RedriveJob | RetireJob, Field(discriminator="kind")]
@@ -224,6 +229,7 @@ class SliceDone(_Event):
     persons: int = 0
     bytes: int = 0
     duration_ms: int = 0
+    version_ms: int = Field(default=0, description="Version v of its messages; 0 where none was sent.")
     tables: dict[str, TableCounts] = Field(default_factory=dict)
 
 
@@ -267,6 +273,9 @@ class TargetProgress(WireModel):
     rows_inserted: int = 0
     rows_updated: int = 0
     rows_deleted: int = 0
+    persons_retired: int = Field(
+        default=0, description="Persons that the retirement of many took, or in a dry run would take."
+    )
     tables: dict[str, int] = Field(default_factory=dict, description="Rows written a table.")
     not_mapped: dict[str, dict[str, int]] = Field(
         default_factory=dict, description="Rows by table and reason."
@@ -299,6 +308,7 @@ class JobState(WireModel):
     accepted_ms: int = Field(
         default=0, description="Append time of the accepted job: version v of file sources."
     )
+    version_ms: int = Field(default=0, description="Least version v of all that the job sent.")
     finished_ms: int = 0
     fingerprint: str = ""
     persons: int = Field(default=0, description="Persons that the plan found.")

@@ -21,6 +21,8 @@ Cell = str | int | float | bool | None
 WriteKind = Literal["replace_scope", "upsert", "tombstone"]
 ALL_SUBJECTS = "*"
 """Subject of a retired source: every subject of it that is older than the plan."""
+ALL_PERSONS = "person/*"
+"""Subject of vanished persons: every person of a source of whom nothing is as new as the plan."""
 
 
 class TableWrite(WireModel):
@@ -47,7 +49,10 @@ class DmlPlan(WireModel):
 
     target: str
     source: str
-    subject: str = Field(description="person/<id>, <table>/<chunk>, or * for the whole source.")
+    subject: str = Field(
+        description="person/<id>, <table>/<chunk>, * for the whole source, or person/* for the persons of whom nothing "
+        "is as new as the plan."
+    )
     writes: tuple[TableWrite, ...]
     not_mapped: dict[str, dict[str, int]] = Field(
         default_factory=dict, description="Source rows that became nothing here, by table and reason."
@@ -109,10 +114,15 @@ class ReadPlan(msgspec.Struct, frozen=True):
     of_job: str = ""
 
     @property
+    def retires(self) -> bool:
+        """Whether the plan is about all subjects, or all persons, of a source."""
+        return self.subject in (ALL_SUBJECTS, ALL_PERSONS)
+
+    @property
     def person_id(self) -> int | None:
         """The person, when the subject is one."""
         kind, _, key = self.subject.partition("/")
-        return int(key) if kind == "person" else None
+        return int(key) if kind == "person" and not self.retires else None
 
 
 _DECODER = msgspec.json.Decoder(ReadPlan)

@@ -26,6 +26,7 @@ class LoadMetrics(WireModel):
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    persons: int = Field(default=0, description="Persons that the retirement of many took, or would take.")
     bytes: int = 0
     duration_ms: int = 0
 

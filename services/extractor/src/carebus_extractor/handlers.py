@@ -85,6 +85,7 @@ async def _extract(
         persons=report.persons,
         bytes=size,
         duration_ms=duration_ms,
+        version_ms=version.v if version else 0,
         tables=report.tables,
     )
 

@@ -111,6 +111,7 @@ class _Entry:
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    persons: int = 0
     size: int = 0
     tables: dict[str, int] = field(default_factory=dict)
     not_mapped: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -137,6 +138,7 @@ class _Books(Generic[P]):
         entry.inserted += written.inserted
         entry.updated += written.updated
         entry.deleted += written.deleted
+        entry.persons += written.persons
         entry.size += message.size
         _add(entry.tables, written.tables)
         if looked_at:
@@ -159,6 +161,7 @@ class _Books(Generic[P]):
                     inserted=entry.inserted,
                     updated=entry.updated,
                     deleted=entry.deleted,
+                    persons=entry.persons,
                     bytes=entry.size,
                     duration_ms=duration_ms,
                 ),

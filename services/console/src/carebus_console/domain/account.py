@@ -30,6 +30,7 @@ class Account:
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    persons: int = 0
     tables: dict[str, int] = field(default_factory=dict)
     not_mapped: dict[str, dict[str, int]] = field(default_factory=dict)
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class Account:
             "settled": {result.value: found.to_text() for result, found in self.settled.items()},
             "reasons": {reason: found.to_text() for reason, found in self.reasons.items()},
             "rows": [self.inserted, self.updated, self.deleted],
+            "persons": self.persons,
             "tables": self.tables,
             "not_mapped": self.not_mapped,
             "source_rows": self.rows,
@@ -103,6 +105,7 @@ class Account:
             inserted,
             updated,
             deleted,
+            raw.get("persons", 0),
             raw.get("tables", {}),
             raw.get("not_mapped", {}),
             raw.get("source_rows", {}),
@@ -147,6 +150,7 @@ class Account:
         self.inserted += share.of(receipt.metrics.inserted)
         self.updated += share.of(receipt.metrics.updated)
         self.deleted += share.of(receipt.metrics.deleted)
+        self.persons += share.of(receipt.metrics.persons)
         _add(self.tables, receipt.tables, share)
 
 

@@ -389,6 +389,7 @@ class JobLedger:
             created_ms=self._created_ms,
             updated_ms=self._updated_ms,
             accepted_ms=planned.accepted_ms if planned else 0,
+            version_ms=totals.version_ms,
             finished_ms=self._finished_ms,
             fingerprint=planned.fingerprint if planned else "",
             persons=planned.persons if planned else 0,

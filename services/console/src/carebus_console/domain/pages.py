@@ -76,6 +76,7 @@ class Slice:
         if counting.done is not None:
             totals.slices_extracted += 1
             totals.extracted += counting.done.messages
+            totals.see_version(counting.done.version_ms)
             for table, counts in counting.done.tables.items():
                 totals.tables.setdefault(table, SourceTotals()).add(counts)
         for target in terms.targets:

@@ -20,6 +20,7 @@ class TargetTotals:
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    persons: int = 0
     tables: dict[str, int] = field(default_factory=dict)
     not_mapped: dict[str, dict[str, int]] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
@@ -31,6 +32,7 @@ class TargetTotals:
         self.inserted += account.inserted
         self.updated += account.updated
         self.deleted += account.deleted
+        self.persons += account.persons
         _add(self.tables, account.tables)
 
     def add_outcomes(self, account: Account) -> None:
@@ -46,6 +48,7 @@ class TargetTotals:
         self.inserted += other.inserted
         self.updated += other.updated
         self.deleted += other.deleted
+        self.persons += other.persons
         _add(self.tables, other.tables)
         _add(self.outcomes, other.outcomes)
         _add(self.reasons, other.reasons)
@@ -60,6 +63,7 @@ class TargetTotals:
             rows_inserted=self.inserted,
             rows_updated=self.updated,
             rows_deleted=self.deleted,
+            persons_retired=self.persons,
             tables=_sorted(self.tables),
             not_mapped={table: _sorted(self.not_mapped[table]) for table in sorted(self.not_mapped)},
             reasons=_sorted(self.reasons),
@@ -100,6 +104,8 @@ class Totals:
 
     extracted: int = 0
     slices_extracted: int = 0
+    version_ms: int = 0
+    """Least version that was sent; 0 where none was."""
     tables: dict[str, SourceTotals] = field(default_factory=dict)
     targets: dict[str, TargetTotals] = field(default_factory=dict)
 
@@ -107,10 +113,15 @@ class Totals:
         """Add the sums of other slices."""
         self.extracted += other.extracted
         self.slices_extracted += other.slices_extracted
+        self.see_version(other.version_ms)
         for table, counts in other.tables.items():
             self.tables.setdefault(table, SourceTotals()).add(counts)
         for target, totals in other.targets.items():
             self.targets.setdefault(target, TargetTotals()).add(totals)
+
+    def see_version(self, version_ms: int) -> None:
+        """Keep the least version."""
+        self.version_ms = min(filter(None, (self.version_ms, version_ms)), default=0)
 
 
 def _add(into: dict[str, int], more: Mapping[str, int]) -> None:

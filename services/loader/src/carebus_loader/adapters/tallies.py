@@ -18,6 +18,8 @@ class Tally:
     updated: int = 0
     deleted: int = 0
     tables: dict[str, int] = field(default_factory=dict)
+    persons: int = 0
+    """Persons that the retirement of many took."""
 
     def add(self, table: str, inserted: int = 0, updated: int = 0, deleted: int = 0) -> None:
         """Count rows of one table."""
@@ -30,4 +32,13 @@ class Tally:
     def written(self, result: Result, verdicts: Mapping[str, Verdict] | None = None) -> Written:
         """Close the account; ``verdicts`` are those of the tables, where the guard judged them."""
         reason = "its job was retired" if result is Result.STALE and self.deleted else ""
-        return Written(result, self.inserted, self.updated, self.deleted, self.tables, reason, verdicts or {})
+        return Written(
+            result,
+            self.inserted,
+            self.updated,
+            self.deleted,
+            self.tables,
+            reason,
+            verdicts or {},
+            persons=self.persons,
+        )

@@ -47,3 +47,5 @@ class Written:
     """By write of the plan; where it says nothing the result holds for the write."""
     conflicts: Mapping[str, int] = field(default_factory=dict)
     """Rows by write that somebody else changed since, and that were therefore left alone."""
+    persons: int = 0
+    """Persons that the retirement of many took."""

@@ -10,30 +10,22 @@ from dataclasses import dataclass, field
 import orjson
 
 from carebus_contracts.errors import ConstraintViolated, RecordError
-from carebus_contracts.plans import ALL_SUBJECTS, PlannedTable
-from carebus_contracts.receipts import Result
-from carebus_contracts.versions import Version
+from carebus_contracts.plans import PlannedTable
 from carebus_loader.adapters.clickhouse import sql, upserts
 from carebus_loader.adapters.clickhouse.connection import Connection
+from carebus_loader.adapters.clickhouse.retiring import retire
 from carebus_loader.adapters.clickhouse.row_versions import hash_bits, row_version
 from carebus_loader.adapters.clickhouse.standing import (
     Known,
     Scopes,
-    hides_below,
     read_floors,
     read_scopes,
 )
 from carebus_loader.adapters.tallies import Tally
 from carebus_loader.domain.guard import Verdict
-from carebus_loader.domain.warehouse.judging import (
-    Floors,
-    floor_name,
-    in_force,
-    judge,
-    retirement,
-)
+from carebus_loader.domain.warehouse.judging import Floors, in_force, judge
 from carebus_loader.domain.warehouse.row_text import has_far_dates, has_long_numbers, json_rows
-from carebus_loader.domain.warehouse.scopes import Scope, scope_of
+from carebus_loader.domain.warehouse.scopes import Scope, is_person, scope_of
 from carebus_loader.domain.warehouse.tables import TABLES, table_of
 from carebus_loader.domain.warehouse.upserting import upsert_of
 from carebus_loader.ports import Delivery, Written
@@ -53,13 +45,15 @@ async def load(
 ) -> list[Written]:
     """Write a batch, or with ``dry_run`` tell what that would do; retirements come first."""
     floors = await read_floors(connection, {d.plan.source for d in batch})
-    retiring = [d for d in batch if d.plan.subject == ALL_SUBJECTS]
-    done = {id(d): await _retire(connection, d, floors, dry_run=dry_run) for d in retiring}
-    plans = [(d, scope_of(d.plan)) for d in batch if d.plan.subject != ALL_SUBJECTS]
+    retiring = [d for d in batch if d.plan.retires]
+    done = {id(d): await retire(connection, d, floors, dry_run=dry_run) for d in retiring}
+    plans = [(d, scope_of(d.plan)) for d in batch if not d.plan.retires]
     for delivery, _ in plans:
         _refuse_odd_cells(delivery.plan.writes, narrow_dates)
     known = await read_scopes(connection, [(scope, d.plan.writes) for d, scope in plans])
-    chunks, shown = await upserts.read_chunks(connection, plans), await upserts.count_shown(connection, plans)
+    of_chunks = [(delivery, scope) for delivery, scope in plans if not is_person(scope.subject)]
+    chunks = await upserts.read_chunks(connection, of_chunks)
+    shown = await upserts.count_shown(connection, of_chunks)
     inserts = Inserts()
     for delivery, scope in plans:
         if write := upsert_of(delivery.plan):
@@ -182,30 +176,3 @@ async def _insert(connection: Connection, inserts: Inserts) -> None:
             await connection.insert(sql.upserts_name(TABLES[name]), sql.stored(TABLES[name]), rows)
     if inserts.scopes:
         await connection.insert(sql.SCOPES, sql.SCOPE_CELLS, inserts.scopes)
-
-
-async def _retire(
-    connection: Connection, delivery: Delivery, floors: dict[tuple[str, str], Version], *, dry_run: bool
-) -> Written:
-    """Raise a floor, which hides at once what is below it; ``tidy`` deletes it later."""
-    plan = delivery.plan
-    result = retirement(plan, delivery.version, floors)
-    if result is not Result.APPLIED:
-        return Written(result)
-    what = floor_name(plan.of_job)
-    limit = hides_below(what, delivery.version)
-    tally = Tally()
-    for table, rows in await connection.rows(
-        sql.count_below(connection.database, plan.source, limit, plan.of_job), "retirement"
-    ):
-        tally.add(table, deleted=rows)
-    if not plan.of_job:
-        for table, rows in await connection.rows(
-            sql.count_upserts(connection.database, plan.source, limit), "retirement"
-        ):
-            tally.add(table, deleted=rows)
-    if not dry_run:
-        row = b"[%b,%b,%d]" % (orjson.dumps(plan.source), orjson.dumps(what), limit)
-        await connection.insert(sql.FLOORS, sql.FLOOR_CELLS, [row])
-        floors[plan.source, what] = delivery.version
-    return tally.written(result)

@@ -289,15 +289,53 @@ def read_floors(database: str, sources: Iterable[str]) -> str:
 
 
 def count_below(database: str, source: str, limit: int, last_job: str) -> str:
-    """Write the query for how many rows a floor would hide."""
+    """Write the query for the persons that a floor would hide, and for how many rows table by table."""
     of_job = f" AND last_job = {literal(last_job)}" if last_job else ""
+    hidden = (
+        f"FROM {place(database, SCOPES)} FINAL WHERE source = {literal(source)} AND version < {limit} "
+        f"AND tombstone = 0{of_job} AND {_ABOVE_FLOORS}"
+    )
     return (
-        f"{_floors(database)} SELECT `table`, sum(rows) FROM {place(database, SCOPES)} FINAL "
-        f"WHERE source = {literal(source)} AND version < {limit} AND tombstone = 0{of_job} "
-        f"AND {_ABOVE_FLOORS} GROUP BY `table` HAVING sum(rows) > 0"
+        f"{_floors(database)} SELECT '' AS t, uniqExact(scope_key) AS n {hidden} AND {_OF_PERSONS} UNION ALL "
+        f"{_floors(database)} SELECT `table` AS t, sum(rows) AS n {hidden} "
+        "GROUP BY `table` HAVING sum(rows) > 0"
     )
 
 
+def vanished(database: str, source: str, limit: int) -> str:
+    """Write the query for the persons who are there, and of whom nothing is as new as ``limit``."""
+    return (
+        f"{_floors(database)} SELECT scope_key FROM {place(database, SCOPES)} FINAL "
+        f"WHERE source = {literal(source)} AND {_OF_PERSONS} GROUP BY scope_key "
+        f"HAVING max(version) < {limit} AND countIf(tombstone = 0 AND {_ABOVE_FLOORS}) > 0"
+    )
+
+
+def count_vanished(database: str, source: str, limit: int) -> str:
+    """Write the query for the persons of ``vanished``, and for their rows table by table."""
+    gone = vanished(database, source, limit)
+    return (
+        f"SELECT '' AS t, count() AS n FROM ({gone}) UNION ALL "
+        f"{_floors(database)} SELECT `table` AS t, sum(rows) AS n FROM {place(database, SCOPES)} FINAL "
+        f"WHERE source = {literal(source)} AND {_OF_PERSONS} AND tombstone = 0 AND {_ABOVE_FLOORS} "
+        f"AND scope_key IN ({gone}) GROUP BY `table` HAVING sum(rows) > 0"
+    )
+
+
+def retire_vanished(database: str, source: str, limit: int, job_id: str) -> str:
+    """Write the statement that says of the persons of ``vanished`` that no table holds rows."""
+    cells = f"`table`, source, scope_key, {limit}, '', 0, {limit}, 1, {literal(job_id)}"
+    return (
+        f"INSERT INTO {place(database, SCOPES)} ({listed(SCOPE_CELLS)}) "
+        f"SELECT {cells} FROM {place(database, SCOPES)} FINAL "
+        f"WHERE source = {literal(source)} AND {_OF_PERSONS} "
+        f"AND scope_key IN ({vanished(database, source, limit)})"
+    )
+
+
+_OF_PERSONS = "`table` IN ({})".format(
+    ", ".join(literal(t.name) for t in TABLES.values() if t.scope != CHUNK)
+)
 _ABOVE_FLOORS = "version >= greatest(floors[concat(source, '/*')], floors[concat(source, '/job/', last_job)])"
 
 

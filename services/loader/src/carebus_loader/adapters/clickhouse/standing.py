@@ -12,11 +12,12 @@ from carebus_loader.adapters.clickhouse import sql
 from carebus_loader.adapters.clickhouse.connection import Connection
 from carebus_loader.adapters.clickhouse.row_versions import first_above, row_version
 from carebus_loader.domain.guard import Held
-from carebus_loader.domain.warehouse.judging import WHOLE_SOURCE, Standing
+from carebus_loader.domain.warehouse.judging import PERSONS, WHOLE_SOURCE, Standing
 from carebus_loader.domain.warehouse.scopes import Scope
 from carebus_loader.domain.warehouse.tables import TABLES
 
 _ONE = 1 << 32
+_LEAVES_ITS_OWN = (WHOLE_SOURCE, PERSONS)
 
 
 class Known(NamedTuple):
@@ -61,11 +62,11 @@ async def read_floors(connection: Connection, sources: Iterable[str]) -> dict[tu
     """Read the floors of these sources."""
     floors: dict[tuple[str, str], Version] = {}
     for source, what, text in await connection.rows(sql.read_floors(connection.database, sources), "floors"):
-        number = int(text) - (0 if what == WHOLE_SOURCE else _ONE)
+        number = int(text) - (0 if what in _LEAVES_ITS_OWN else _ONE)
         floors[source, what] = Version(number >> 64, number >> 32 & (_ONE - 1))
     return floors
 
 
 def hides_below(what: str, version: Version) -> int:
-    """Return the bound of a floor: a source's leaves plans of its own version, a job's takes them too."""
-    return row_version(version) if what == WHOLE_SOURCE else first_above(version)
+    """Return the bound of a floor: a job's takes plans of its own version too, others leave them."""
+    return row_version(version) if what in _LEAVES_ITS_OWN else first_above(version)

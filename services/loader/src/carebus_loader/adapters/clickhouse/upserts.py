@@ -105,7 +105,7 @@ async def count_shown(
     wanted: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for delivery, scope in plans:
         for write in delivery.plan.writes:
-            if write.kind != "upsert" and TABLES[write.table] in sql.REFERENCE:
+            if write.kind != "upsert":
                 wanted[write.table, scope.source].append(scope.key)
     return {
         (name, source, chunk): count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -13,7 +14,6 @@ import orjson
 
 from carebus_contracts.errors import ConfigurationError, TargetUnavailable
 from carebus_contracts.receipts import Result
-from carebus_contracts.versions import Version
 from carebus_loader.adapters.documents.settings import DocumentsSettings
 from carebus_loader.domain import document_names as names
 from carebus_loader.domain.guard import Held, Verdict, decide
@@ -36,7 +36,6 @@ class DocumentStore:
         self._fs: Any = None
         self._root = ""
         self._pool = ThreadPoolExecutor(settings.parallel, thread_name_prefix="documents")
-        self._floors: dict[str, Held] = {}
 
     async def start(self) -> None:
         """Make the root folder.
@@ -83,60 +82,101 @@ class DocumentStore:
         Raises:
             TargetUnavailable: The store does not answer; write the same batch again.
         """
+        documents = [d for d in batch if not _is_retirement(d)]
+        sources = sorted({d.document.source for d in documents})
         try:
-            written = await asyncio.gather(*(self._run(lambda d=d: self._write_one(d)) for d in batch))
-            await self._run(lambda: self._write_manifest(batch, written))
+            done = {id(d): await self._run(lambda d=d: self._retire(d)) for d in batch if _is_retirement(d)}
+            floors = await self._floors(sources)
+            written = await asyncio.gather(
+                *(self._run(lambda d=d: self._write_one(d, floors[d.document.source])) for d in documents)
+            )
+            # Who retires meanwhile may have looked at a person before we wrote: one of us sees the other.
+            raised = await self._floors(sources)
+            await asyncio.gather(
+                *(
+                    self._run(lambda d=d: self._take_back(d, raised[d.document.source]))
+                    for d in documents
+                    if raised[d.document.source] != floors[d.document.source] and not d.dry_run
+                )
+            )
+            done |= {id(d): w for d, w in zip(documents, written, strict=True)}
+            await self._run(lambda: self._write_manifest(batch, [done[id(d)] for d in batch]))
         except OSError as error:
             raise self._away(error) from error
-        return list(written)
+        return [done[id(d)] for d in batch]
 
-    def _write_one(self, delivery: DocumentDelivery) -> Written:
-        document = delivery.document
-        if document.retired and document.all_persons:
-            return self._retire_source(delivery)
-        folder = f"{self._root}/{names.person_folder(document.source, document.person_id)}"
-        there = self._list(folder)
-        content = "" if document.retired else document.hash
-        standing = _newest(names.held(there), self._floor(document.source))
-        verdict = decide(standing, delivery.version, content)
+    def _write_one(self, delivery: DocumentDelivery, floors: names.Floors) -> Written:
+        document, version = delivery.document, delivery.version
+        folder = self._folder(delivery)
+        there = names.newest(self._list(folder))
+        silenced = floors.void(delivery.job_id, version)
+        content = "" if document.retired or silenced else document.hash
+        standing = names.in_force(there, floors)
+        verdict = decide(standing, version, content)
         if document.retired and standing is None:
             verdict = Verdict.WRITE
         if not delivery.dry_run and verdict in (Verdict.WRITE, Verdict.RAISE):
-            self._put(folder, delivery.version, content, document.xml, verdict)
+            self._put(folder, delivery, content, verdict)
             self._remove(folder, names.superseded(self._list(folder)))
-        return _written(verdict, standing, content)
+        written = _written(verdict, standing, content)
+        return replace(written, result=Result.STALE) if silenced else written
 
-    def _put(self, folder: str, version: Version, content: str, xml: str, verdict: Verdict) -> None:
+    def _put(self, folder: str, delivery: DocumentDelivery, content: str, verdict: Verdict) -> None:
         if verdict is Verdict.RAISE:
-            self._pipe(folder, names.object_name(version, content, names.SUFFIX_SEEN), b"")
+            suffix, data = names.SUFFIX_SEEN, b""
         elif content:
-            self._pipe(folder, names.object_name(version, content, names.SUFFIX_DOCUMENT), xml.encode())
+            suffix, data = names.SUFFIX_DOCUMENT, delivery.document.xml.encode()
         else:
-            self._pipe(folder, names.object_name(version, content, names.SUFFIX_GONE), b"")
+            suffix, data = names.SUFFIX_GONE, b""
+        self._pipe(folder, names.object_name(delivery.version, content, suffix, delivery.job_id), data)
 
-    def _retire_source(self, delivery: DocumentDelivery) -> Written:
-        """Mark every person of a source as gone, and keep a floor for those who come later."""
-        source = delivery.document.source
-        if delivery.dry_run:
-            return Written(Result.APPLIED)
-        self._pipe(f"{self._root}/{source}", names.object_name(delivery.version, "", names.SUFFIX_GONE), b"")
-        self._floors.pop(source, None)
-        deleted = 0
-        for folder in self._persons(source):
-            there = self._list(folder)
-            if decide(names.held(there), delivery.version, "") in (Verdict.WRITE, Verdict.RAISE):
-                deleted += 1
-                self._put(folder, delivery.version, "", "", Verdict.WRITE)
-                self._remove(folder, names.superseded(self._list(folder)))
-        return Written(Result.APPLIED, deleted=deleted, tables={"documents": deleted})
+    def _retire(self, delivery: DocumentDelivery) -> Written:
+        """Mark persons of a source as gone, all or those of one job, and keep a floor for later ones."""
+        document, version = delivery.document, delivery.version
+        source, of_job = document.source, document.of_job
+        floors = names.floors(self._list(f"{self._root}/{source}"))
+        known = floors.jobs.get(of_job) if of_job else floors.source and floors.source.version
+        if known is not None and version < known:
+            return Written(Result.STALE)
+        if of_job:
+            floors = floors._replace(jobs={**floors.jobs, of_job: version})
+        else:
+            floors = floors._replace(source=Held(version, ""))
+        if not delivery.dry_run:
+            floor = names.object_name(version, "", names.SUFFIX_GONE, of_job)
+            self._pipe(f"{self._root}/{source}", floor, b"")
+        deleted = sum(
+            self._mark_gone(folder, floors, dry_run=delivery.dry_run) for folder in self._persons(source)
+        )
+        result = Result.APPLIED if deleted or known != version else Result.UNCHANGED
+        return Written(result, deleted=deleted, tables={"documents": deleted}, persons=deleted)
 
-    def _floor(self, source: str) -> Held | None:
-        if source not in self._floors:
-            found = names.held(self._list(f"{self._root}/{source}"))
-            # A floor is rare and a look-up is not: remember that there is none, too.
-            self._floors[source] = found or Held(Version(0), "")
-        floor = self._floors[source]
-        return floor if floor.version.v else None
+    def _take_back(self, delivery: DocumentDelivery, floors: names.Floors) -> None:
+        self._mark_gone(self._folder(delivery), floors, dry_run=False)
+
+    def _mark_gone(self, folder: str, floors: names.Floors, *, dry_run: bool) -> bool:
+        """Take the document of a person that floors make void; whether one stood there."""
+        there = self._list(folder)
+        last = names.newest(there)
+        counts = names.in_force(last, floors)
+        if last is None or not last.hash or counts is None or counts.hash:
+            return False
+        if not dry_run:
+            # A job's word is void as of when it was said, so that no older one of another job counts.
+            gone = names.object_name(counts.version, "", names.SUFFIX_GONE, last.job_id)
+            self._pipe(folder, gone, b"")
+            old = (name for name in there if name != gone and (e := names.parse_name(name)) and e <= last)
+            self._remove(folder, old)
+        return True
+
+    async def _floors(self, sources: Iterable[str]) -> dict[str, names.Floors]:
+        return {
+            source: await self._run(lambda s=source: names.floors(self._list(f"{self._root}/{s}")))
+            for source in sources
+        }
+
+    def _folder(self, delivery: DocumentDelivery) -> str:
+        return f"{self._root}/{names.person_folder(delivery.document.source, delivery.document.person_id)}"
 
     def _persons(self, source: str) -> Iterable[str]:
         for shard in self._folders(f"{self._root}/{source}"):
@@ -178,7 +218,9 @@ class DocumentStore:
         for delivery, outcome in zip(batch, written, strict=True):
             document = delivery.document
             if outcome.inserted + outcome.updated and not delivery.dry_run:
-                name = names.object_name(delivery.version, document.hash, names.SUFFIX_DOCUMENT)
+                name = names.object_name(
+                    delivery.version, document.hash, names.SUFFIX_DOCUMENT, delivery.job_id
+                )
                 lines.setdefault(document.source, []).append(
                     orjson.dumps(
                         {
@@ -202,8 +244,8 @@ class DocumentStore:
         )
 
 
-def _newest(*found: Held | None) -> Held | None:
-    return max((f for f in found if f is not None), default=None)
+def _is_retirement(delivery: DocumentDelivery) -> bool:
+    return delivery.document.retired and delivery.document.all_persons
 
 
 def _written(verdict: Verdict, standing: Held | None, content: str) -> Written:

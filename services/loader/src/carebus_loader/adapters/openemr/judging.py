@@ -18,6 +18,7 @@ GONE = ""
 
 _TAKEN = (Verdict.WRITE, Verdict.RAISE)
 _JOB_FLOOR = "job:"
+_PERSONS_FLOOR = "persons"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,18 @@ class Floors:
         """Return the floor of the source, or of one of its jobs."""
         return self.held.get(_JOB_FLOOR + of_job if of_job else ALL_TABLES)
 
+    @property
+    def persons(self) -> Held | None:
+        """Return the version of the job that told all persons of the source; older plans say nothing more."""
+        return self.held.get(_PERSONS_FLOOR)
+
     def raised(self, of_job: str, version: Version) -> Floors:
         """Return the floors with one of them at a new height."""
         return Floors({**self.held, _JOB_FLOOR + of_job if of_job else ALL_TABLES: Held(version, GONE)})
+
+    def persons_raised(self, version: Version) -> Floors:
+        """Return the floors with that of the persons at a new height."""
+        return Floors({**self.held, _PERSONS_FLOOR: Held(version, GONE)})
 
 
 NO_FLOORS = Floors({})
@@ -90,6 +100,8 @@ def judge(delivery: Delivery, standing: Standing, floors: Floors = NO_FLOORS) ->
     whether plan or retirement came first.
     """
     below = [there for there in (floors.there(), standing.held.get(ALL_TABLES)) if there is not None]
+    if (told := floors.persons) and delivery.version < told.version:
+        below.append(told)
     job_floor = floors.there(delivery.job_id) if delivery.job_id else None
     taken_back = job_floor is not None and delivery.version <= job_floor.version
     verdicts: dict[str, Verdict] = {}

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from carebus_contracts.plans import ALL_SUBJECTS
+from carebus_contracts.versions import Version
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.judging import GONE, NO_FLOORS, Floors, Judgement, Standing
 from carebus_loader.adapters.openemr.row_index import RowIndex, pack_index, unpack_index
-from carebus_loader.domain.guard import pack, unpack
+from carebus_loader.domain.guard import Held, pack, unpack
 
 LEDGER = "carebus_subject"
 LEDGER_DDL = f"""
@@ -123,6 +124,26 @@ async def live_subjects(
         (source, after, *([of_job] if of_job else []), limit),
     )
     return [(source, subject) for (subject,) in found]
+
+
+async def vanished_subjects(
+    session: Session, source: str, version: Version, *, after: str, limit: int
+) -> list[SubjectKey]:
+    """Return next subjects of a source of whom nothing is as new as a version, in key order."""
+    while found := await session.select(
+        f"SELECT subject, state FROM {LEDGER} WHERE source = %s AND subject > %s AND tombstone = 0 "
+        "ORDER BY subject LIMIT %s",
+        (source, after, limit),
+    ):
+        if gone := [subject for subject, state in found if vanished(unpack(state), version)]:
+            return [(source, subject) for subject in gone]
+        after = found[-1][0]
+    return []
+
+
+def vanished(held: Mapping[str, Held], version: Version) -> bool:
+    """Whether nothing of a subject is as new as a version."""
+    return all(there.version < version for there in held.values())
 
 
 async def read_indexes(session: Session, keys: Sequence[SubjectKey]) -> dict[SubjectKey, RowIndex]:

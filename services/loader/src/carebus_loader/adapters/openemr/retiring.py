@@ -1,17 +1,28 @@
-"""Retiring a source, or the subjects that one job wrote last: everything goes, and older plans stay stale."""
+"""Retiring a source, the subjects that one job wrote last, or the persons that a source no longer has.
+
+Everything of them goes, and older plans stay stale.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from carebus_contracts.plans import ALL_SUBJECTS, PlannedTable, ReadPlan
+from carebus_contracts.plans import ALL_PERSONS, ALL_SUBJECTS, PlannedTable, ReadPlan
 from carebus_contracts.receipts import Result
 from carebus_loader.adapters.openemr import ledger
 from carebus_loader.adapters.openemr.changes import Change, change_of
 from carebus_loader.adapters.openemr.connection import Session
-from carebus_loader.adapters.openemr.judging import ALL_TABLES, Judgement, Standing, judge, take_back
+from carebus_loader.adapters.openemr.judging import (
+    ALL_TABLES,
+    GONE,
+    Floors,
+    Judgement,
+    Standing,
+    judge,
+    take_back,
+)
 from carebus_loader.adapters.openemr.rows import Charted, clear_staging, put_rows
-from carebus_loader.domain.guard import Verdict, decide
+from carebus_loader.domain.guard import Held, Verdict, decide
 from carebus_loader.ports import Delivery, Written
 
 _SUBJECTS_A_TRANSACTION = 200
@@ -23,48 +34,71 @@ async def retire(session: Session, delivery: Delivery) -> Written:
 
     The floor comes first: who holds it shared is waited for, who comes after sees it.
     """
-    plan, of_job = delivery.plan, delivery.plan.of_job
+    plan = delivery.plan
     await ledger.open_sources(session, [plan.source])
     await session.begin()
     floors = await ledger.read_floors(session, plan.source, "FOR UPDATE")
-    verdict = decide(floors.there(of_job), delivery.version, "")
+    verdict = decide(_floor(floors, plan), delivery.version, "")
     if verdict is Verdict.STALE:
         await session.rollback()
         return Written(Result.STALE)
-    await ledger.write_floors(session, plan.source, floors.raised(of_job, delivery.version))
+    await ledger.write_floors(session, plan.source, _raised(floors, delivery))
     await session.commit()
-    deleted = 0
+    deleted = persons = 0
     tables: dict[str, int] = {}
     after = ALL_SUBJECTS
-    while keys := await ledger.live_subjects(
-        session, plan.source, of_job, after=after, limit=_SUBJECTS_A_TRANSACTION
-    ):
+    while keys := await _next_subjects(session, delivery, after):
         for change in await _retire_some(session, delivery, keys):
+            persons += _is_gone(change)
             deleted += change.deleted
             for table, count in change.tables.items():
                 tables[table] = tables.get(table, 0) + count
         after = keys[-1][1]
     unchanged = verdict is Verdict.UNCHANGED and not deleted
-    return Written(Result.UNCHANGED if unchanged else Result.APPLIED, deleted=deleted, tables=tables)
+    result = Result.UNCHANGED if unchanged else Result.APPLIED
+    return Written(result, deleted=deleted, tables=tables, persons=persons)
 
 
 async def would_retire(session: Session, delivery: Delivery) -> Written:
     """Say how many rows would go, by reading only."""
-    plan, of_job = delivery.plan, delivery.plan.of_job
+    plan = delivery.plan
     floors = await ledger.read_floors(session, plan.source)
-    verdict = decide(floors.there(of_job), delivery.version, "")
+    verdict = decide(_floor(floors, plan), delivery.version, "")
     if verdict is Verdict.STALE:
         return Written(Result.STALE)
-    deleted = 0
+    deleted = persons = 0
     after = ALL_SUBJECTS
-    while keys := await ledger.live_subjects(
-        session, plan.source, of_job, after=after, limit=_SUBJECTS_A_TRANSACTION
-    ):
+    while keys := await _next_subjects(session, delivery, after):
         changes = await _tombstones(session, delivery, keys, lock=False)
+        persons += sum(map(_is_gone, changes))
         deleted += sum(change.deleted for change in changes)
         after = keys[-1][1]
     unchanged = verdict is Verdict.UNCHANGED and not deleted
-    return Written(Result.UNCHANGED if unchanged else Result.APPLIED, deleted=deleted)
+    return Written(Result.UNCHANGED if unchanged else Result.APPLIED, deleted=deleted, persons=persons)
+
+
+def _is_gone(change: Change) -> bool:
+    judgement = change.judgement
+    return judgement.rewritten and all(there.hash == GONE for there in judgement.held.values())
+
+
+def _floor(floors: Floors, plan: ReadPlan) -> Held | None:
+    return floors.persons if plan.subject == ALL_PERSONS else floors.there(plan.of_job)
+
+
+def _raised(floors: Floors, delivery: Delivery) -> Floors:
+    if delivery.plan.subject == ALL_PERSONS:
+        return floors.persons_raised(delivery.version)
+    return floors.raised(delivery.plan.of_job, delivery.version)
+
+
+async def _next_subjects(session: Session, delivery: Delivery, after: str) -> list[ledger.SubjectKey]:
+    plan, limit = delivery.plan, _SUBJECTS_A_TRANSACTION
+    if plan.subject == ALL_PERSONS:
+        return await ledger.vanished_subjects(
+            session, plan.source, delivery.version, after=after, limit=limit
+        )
+    return await ledger.live_subjects(session, plan.source, plan.of_job, after=after, limit=limit)
 
 
 async def _retire_some(
@@ -91,11 +125,13 @@ async def _tombstones(
 ) -> list[Change]:
     read = await ledger.read_subjects(session, keys, lock=lock)
     indexes = await ledger.read_indexes(session, keys)
-    of_job = delivery.plan.of_job
+    of_job, missing = delivery.plan.of_job, delivery.plan.subject == ALL_PERSONS
     return [
         change_of(_judged(_one(delivery, key), standing, of_job), indexes.get(key, {}))
         for key, standing in read.standing.items()
-        if not of_job or standing.last_job == of_job
+        if (not of_job or standing.last_job == of_job)
+        # A newer plan may have come since the subjects were looked up.
+        and (not missing or ledger.vanished(standing.held, delivery.version))
     ]
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 
 from carebus_contracts.errors import ConstraintViolated, TargetUnavailable
-from carebus_contracts.plans import ALL_SUBJECTS
 from carebus_loader.adapters.openemr import ledger
 from carebus_loader.adapters.openemr.changes import DEATH, PATIENT, Change, change_of
 from carebus_loader.adapters.openemr.charts import (
@@ -122,7 +121,7 @@ class OpenEmrTarget:
         session = await self._open()
         written: dict[int, Written] = {}
         for at, delivery in enumerate(batch):
-            if delivery.plan.subject == ALL_SUBJECTS:
+            if delivery.plan.retires:
                 act = would_retire if delivery.dry_run else retire
                 written[at] = await act(session, delivery)
         plans = [(at, d) for at, d in enumerate(batch) if at not in written]

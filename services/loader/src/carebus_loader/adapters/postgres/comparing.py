@@ -8,14 +8,15 @@ from typing import Any
 
 import orjson
 
-from carebus_contracts.plans import ALL_SUBJECTS, PlannedTable
+from carebus_contracts.plans import PlannedTable
 from carebus_loader.adapters.postgres import sql
 from carebus_loader.adapters.postgres.errors import translated
 from carebus_loader.adapters.postgres.ledger import NOTHING, Ledger
 from carebus_loader.adapters.postgres.loading import collect, written
+from carebus_loader.adapters.postgres.retiring import would_retire
 from carebus_loader.adapters.postgres.settings import PostgresSettings
 from carebus_loader.adapters.tallies import Tally
-from carebus_loader.domain.warehouse.judging import Judgement, retirement
+from carebus_loader.domain.warehouse.judging import Judgement
 from carebus_loader.domain.warehouse.row_text import json_rows
 from carebus_loader.domain.warehouse.scopes import Scope, scope_of
 from carebus_loader.domain.warehouse.tables import TABLES, WarehouseTable
@@ -24,13 +25,10 @@ from carebus_loader.ports import Delivery, Written
 
 
 async def compare(connection: Any, settings: PostgresSettings, batch: Sequence[Delivery]) -> list[Written]:
-    """Tell what ``load`` would answer; the transaction that is open reads only.
-
-    Of a retirement the count of rows is not told: it would cost as much as the retirement.
-    """
+    """Tell what ``load`` would answer; the transaction that is open reads only."""
     ledger = Ledger(connection, settings.omop_schema)
     floors = await ledger.floors({d.plan.source for d in batch})
-    plans = [(d, scope_of(d.plan)) for d in batch if d.plan.subject != ALL_SUBJECTS]
+    plans = [(d, scope_of(d.plan)) for d in batch if not d.plan.retires]
     entries = await ledger.read([(s.source, s.subject) for _, s in plans], lock=False)
     comparisons = _Comparisons()
     done: dict[int, tuple[Judgement | Merge, Tally]] = {}
@@ -42,10 +40,7 @@ async def compare(connection: Any, settings: PostgresSettings, batch: Sequence[D
     for name, comparison in comparisons.tables.items():
         with translated(settings, f"rows of {name}"):
             await comparison.run(connection, settings.omop_schema, TABLES[name])
-    return [
-        written(*done[id(d)]) if id(d) in done else Written(retirement(d.plan, d.version, floors))
-        for d in batch
-    ]
+    return [written(*done[id(d)]) if id(d) in done else await would_retire(ledger, d, floors) for d in batch]
 
 
 class _Comparisons:

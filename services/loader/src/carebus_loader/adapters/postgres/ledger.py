@@ -52,6 +52,11 @@ class Entry(NamedTuple):
 
 
 NOTHING = Entry({}, {})
+_VANISHED = (
+    "source = $1 AND subject LIKE 'person/%' AND NOT tombstone AND NOT EXISTS ("
+    "SELECT 1 FROM json_object_keys(l.held::json) AS said(version) "
+    "WHERE (split_part(version, '.', 1)::bigint, split_part(version, '.', 2)::bigint) >= ($2::bigint, $3::bigint))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,26 @@ class Ledger:
             orjson.dumps(job_id).decode() if job_id else "",
         )
         return [(row[0], _entry(row[1], row[2], row[3])) for row in rows]
+
+    async def vanished(
+        self, source: str, version: Version, *, after: str, limit: int
+    ) -> list[tuple[str, Entry]]:
+        """Lock and read the next persons who are there, and of whom nothing is as new as a version."""
+        rows = await self.connection.fetch(
+            f"SELECT subject, held, jobs FROM {self._name(sql.LEDGER)} l "
+            f"WHERE {_VANISHED} AND subject > $4 ORDER BY subject LIMIT {limit} FOR UPDATE",
+            source,
+            *version,
+            after,
+        )
+        return [(row[0], _entry(row[1], row[2], None)) for row in rows]
+
+    async def count_vanished(self, source: str, version: Version) -> int:
+        """Count the persons who are there, and of whom nothing is as new as a version."""
+        count: int = await self.connection.fetchval(
+            f"SELECT count(*) FROM {self._name(sql.LEDGER)} l WHERE {_VANISHED}", source, *version
+        )
+        return count
 
     async def insert(self, entries: Mapping[Subject, Entry]) -> None:
         """Write first entries, in key order.

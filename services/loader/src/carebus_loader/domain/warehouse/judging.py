@@ -3,6 +3,8 @@
 A floor is left behind when a whole source, or all that one job wrote last, is retired. Under a
 source's floor every older plan is stale. What a retired job said or says up to its floor counts as
 "no rows" at the version at which it was said. So plans and retirements may come in any order.
+The floor of a source's persons is the version of a job that told all of them: plans of persons that
+are older say nothing any more, and persons of whom nothing is as new were taken away.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from carebus_contracts.plans import ReadPlan
+from carebus_contracts.plans import ALL_PERSONS, ReadPlan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import UNKNOWN_HASH, Version
 from carebus_loader.domain.guard import Held, Verdict, decide, result_of
+from carebus_loader.domain.warehouse.scopes import is_person
 
 WHOLE_SOURCE = "*"
+PERSONS = "persons"
 
 
 class Standing(NamedTuple):
@@ -27,12 +31,17 @@ class Standing(NamedTuple):
 
 
 Floors = Mapping[tuple[str, str], Version]
-"""By source, and ``WHOLE_SOURCE`` or ``job/<job_id>``."""
+"""By source, and ``WHOLE_SOURCE``, ``PERSONS`` or ``job/<job_id>``."""
 
 
 def floor_name(job_id: str) -> str:
     """Name the floor of one job, or with no job of the whole source."""
     return f"job/{job_id}" if job_id else WHOLE_SOURCE
+
+
+def floor_of(plan: ReadPlan) -> str:
+    """Name the floor that a retirement raises."""
+    return PERSONS if plan.subject == ALL_PERSONS else floor_name(plan.of_job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,8 @@ def judge(
     source = plan.source
     own = floors.get((source, floor_name(job_id))) if job_id else None
     silenced = own is not None and version <= own
+    complete = floors.get((source, PERSONS)) if floors and is_person(plan.subject) else None
+    overtaken = complete is not None and version < complete
     verdicts: dict[str, Verdict] = {}
     statements: dict[str, Held] = {}
     for write in plan.writes:
@@ -83,7 +94,7 @@ def judge(
         known = standing.get(write.table)
         # Floors are rare, and this runs for every table of every person.
         held = in_force(source, known, floors) if floors else known and known.held
-        verdicts[write.table] = decide(held, version, content)
+        verdicts[write.table] = Verdict.STALE if overtaken else decide(held, version, content)
         statements[write.table] = Held(version, content)
     return Judgement(verdicts, statements, silenced)
 
@@ -102,8 +113,8 @@ def in_force(source: str, standing: Standing | None, floors: Floors) -> Held | N
 
 
 def retirement(plan: ReadPlan, version: Version, floors: Floors) -> Result:
-    """Decide whether a plan with subject ``*`` raises its floor."""
-    floor = floors.get((plan.source, floor_name(plan.of_job)))
+    """Decide whether a plan about all of a source raises its floor."""
+    floor = floors.get((plan.source, floor_of(plan)))
     if floor is None or version > floor:
         return Result.APPLIED
     return Result.UNCHANGED if version == floor else Result.STALE

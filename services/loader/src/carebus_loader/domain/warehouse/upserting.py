@@ -30,8 +30,8 @@ Rows = Mapping[str, Held]
 
 
 def upsert_of(plan: ReadPlan) -> PlannedTable | None:
-    """Return the write of a plan that puts rows; such a plan has one (see ``scope_of``)."""
-    return next((write for write in plan.writes if write.kind == "upsert"), None)
+    """Return the write of a plan that puts rows; such a plan has one write (see ``scope_of``)."""
+    return plan.writes[0] if len(plan.writes) == 1 and plan.writes[0].kind == "upsert" else None
 
 
 def ground_of(source: str, standing: Standing | None, floors: Floors) -> Version | None:
