@@ -385,7 +385,41 @@ async def test_a_source_is_retired_by_one_message_a_target(bus: Bus, tmp_path: P
     assert read_plan(plan.value).subject == "*"
     assert [(w.kind, w.table) for w in read_plan(plan.value).writes] == [("tombstone", "*")]
     gone = CcdaDocument.from_json(document.value)
-    assert (gone.person_id, gone.retired) == (-1, True)
+    assert (gone.all_persons, gone.retired) == (True, True)
+
+
+async def test_after_a_whole_job_the_console_asks_who_vanished(bus: Bus, tmp_path: Path) -> None:
+    """A linked dry run at the job's targets, as of its version; the report tells what it found."""
+    source = an_id("source")
+    async with console(bus, tmp_path) as client:
+        job_id = (await client.post("/jobs", json=a_job(source=source))).json()["job_id"]
+        early = await client.post("/subjects/retire", json={"source": source, "not_in_job": job_id})
+        await tell(
+            bus,
+            JOB_EVENTS.name,
+            Planned(job_id=job_id, slices=1, persons=10, fingerprint="f", accepted_ms=5),
+            SliceDone(job_id=job_id, slice=0, attempt="a", messages=10, persons=10, version_ms=1234),
+        )
+        await tell(bus, LOAD_RECEIPTS.name, receipt(job_id, 0, 9))
+        survey = f"{job_id}.vanished"
+        await reaches(client, survey, slices_extracted=1)
+        plan = next(
+            r for r in await bus.read(plans("postgres").name) if read_headers(r.headers).job_id == survey
+        )
+        asked = read_headers(plan.headers)
+        found = receipt(survey, 0, 0, attempt=asked.attempt, metrics=LoadMetrics(persons=3, deleted=30))
+        await tell(bus, LOAD_RECEIPTS.name, found)
+        await reaches(client, survey, status="completed")
+        report = (await client.get(f"/jobs/{job_id}/report")).json()
+        retiring = (
+            await client.post("/subjects/retire", json={"source": source, "not_in_job": job_id})
+        ).json()
+        done = await reaches(client, retiring["job_id"], slices_extracted=1)
+
+    assert early.json()["reasons"][0].endswith("only a completed job tells who is missing")
+    assert (read_plan(plan.value).subject, asked.version.v, asked.dry_run) == ("person/*", 1234, True)
+    assert report["vanished"] == {"survey": survey, "status": "completed", "persons": {"postgres": 3}}
+    assert (done["dry_run"], list(done["targets"])) == (False, ["postgres"])
 
 
 async def test_a_token_is_asked_for_and_proves_the_requester(bus: Bus, tmp_path: Path) -> None:

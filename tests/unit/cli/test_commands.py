@@ -200,7 +200,11 @@ def test_the_report_shows_that_the_account_closes(console: FakeConsole) -> None:
     """Rows, outcomes, what was not mapped, reasons, and the identity a target."""
     console.answers["GET /jobs/job-1/report"] = REPORT
 
+    told = {"survey": "job-1.vanished", "status": "completed", "persons": {"postgres": 3}}
+    console.answers["GET /jobs/job-2/report"] = REPORT | {"vanished": told}
+
     text = run("jobs", "report", "job-1").output
+    with_vanished = " ".join(run("jobs", "report", "job-2").output.split())
 
     for words in (
         "Requested by ada (claimed)",
@@ -216,6 +220,9 @@ def test_the_report_shows_that_the_account_closes(console: FakeConsole) -> None:
     ):
         assert words in text
     assert json.loads(run("jobs", "report", "job-1", "--json").output) == REPORT
+    assert "did not mention: postgres 3 (job job-1.vanished)" in with_vanished
+    assert "`carebus subjects retire --source lab --not-in-job job-1`" in with_vanished
+    assert "did not mention" not in text
 
 
 def test_status_and_list(console: FakeConsole) -> None:
@@ -264,12 +271,32 @@ def test_retiring_asks_first(console: FakeConsole) -> None:
     declined = run(*words, input="n\n")
     done = run(*words, "--yes")
     both = run(*words, "--job", "x", "--yes")
+    missing = run("subjects", "retire", "--source", "lab", "--not-in-job", "nightly", input="y\n")
 
-    assert (declined.exit_code, done.exit_code, both.exit_code) == (1, 0, 2)
+    assert (declined.exit_code, done.exit_code, both.exit_code, missing.exit_code) == (1, 0, 2, 0)
+    assert "Remove the persons whom job nightly did not mention of source lab" in missing.stderr
     assert "Remove 2 persons of source lab from postgres?" in declined.stderr
     assert [json.loads(body) for _, _, body in console.asked] == [
-        {"source": "lab", "persons": [7, 8], "targets": ["postgres"]}
+        {"source": "lab", "persons": [7, 8], "targets": ["postgres"]},
+        {"source": "lab", "not_in_job": "nightly"},
     ]
+
+
+def test_vanished_persons_are_counted(console: FakeConsole) -> None:
+    """A survey is submitted and waited for; the counts stand by target."""
+    survey = a_state(targets={"postgres": {"persons_retired": 3}, "documents": {}})
+    console.answers["POST /subjects/retire"] = httpx.Response(
+        202, json={"job_id": "job-1", "notes": ["look"]}
+    )
+    console.answers["GET /jobs/job-1"] = httpx.Response(200, json=survey)
+
+    text = run("subjects", "vanished", "--source", "lab", "--job", "nightly")
+    counts = run("subjects", "vanished", "--source", "lab", "--job", "nightly", "--json")
+
+    assert text.stdout.splitlines() == ["postgres    3 persons", "documents   0 persons"]
+    assert text.stderr.splitlines() == ["look"]
+    assert json.loads(counts.stdout)["persons"] == {"postgres": 3, "documents": 0}
+    assert json.loads(console.asked[0][2]) == {"source": "lab", "not_in_job": "nightly", "dry_run": True}
 
 
 def test_dead_letters(console: FakeConsole) -> None:

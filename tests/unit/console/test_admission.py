@@ -85,6 +85,14 @@ FAULTS = {
         b'{"kind":"retire","source":"lab","targets":["postgres"],"persons":[1],"of_job":"x"}',
         "persons: cannot stand together with of_job; give one of them",
     ),
+    "named persons as a dry run": (
+        b'{"kind":"retire","source":"lab","targets":["postgres"],"persons":[1],"dry_run":true}',
+        "dry_run: of persons who are named there is nothing to find out; leave one of them out",
+    ),
+    "persons who are not in an unknown job": (
+        b'{"kind":"retire","source":"lab","targets":["postgres"],"not_in_job":"x"}',
+        "not_in_job: no job 'x' is known; see `carebus jobs list`",
+    ),
 }
 
 
@@ -149,15 +157,6 @@ def test_a_second_job_on_a_source_is_let_in_with_a_note() -> None:
 
     assert isinstance(admission, Admitted)
     assert admission.notes[0].startswith("job first runs on source 'lab' as well")
-
-
-def test_documents_cannot_be_retired_by_job() -> None:
-    """The sentence says what can be done instead."""
-    body = b'{"kind":"retire","source":"lab","targets":["postgres","documents"],"of_job":"x"}'
-    admission = admit(body, circumstances())
-
-    assert isinstance(admission, Rejected)
-    assert admission.reasons[0].startswith("targets.1: the document store does not know which job")
 
 
 def test_a_giant_request_is_not_even_parsed() -> None:

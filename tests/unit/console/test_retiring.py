@@ -40,3 +40,22 @@ def test_documents_of_a_source_go_by_one_message() -> None:
 
     document = CcdaDocument.from_json(message.value)
     assert (document.all_persons, document.retired, document.xml) == (True, True, "")
+
+
+def test_documents_of_a_job_go_by_one_message() -> None:
+    """As those of a source, with the job's name."""
+    ((message,),) = retirements(
+        RetireJob(kind="retire", source="lab", of_job="nightly", targets=("documents",))
+    )
+
+    document = CcdaDocument.from_json(message.value)
+    assert (document.all_persons, document.retired, document.of_job) == (True, True, "nightly")
+
+
+def test_persons_who_are_not_in_a_job_are_a_subject_of_their_own() -> None:
+    """A loader that does not know it refuses the plan, and does not take it for the whole source."""
+    request = RetireJob(kind="retire", source="lab", not_in_job="nightly", targets=("postgres",))
+    ((message,),) = retirements(request)
+
+    plan = read_plan(message.value)
+    assert (plan.subject, plan.of_job, plan.person_id) == ("person/*", "", None)

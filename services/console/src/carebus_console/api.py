@@ -17,6 +17,7 @@ from carebus_console.access import Access
 from carebus_console.bodies import as_json, read_body
 from carebus_console.domain.admission import Admitted
 from carebus_console.domain.report import report_of
+from carebus_console.domain.vanishing import survey_id
 from carebus_console.ports import DeadLetterStore, Jobs, StoredLetter
 from carebus_contracts.errors import InvalidMessage, TransientError
 from carebus_contracts.jobs import ControlAction, JobControl, JobState
@@ -77,8 +78,12 @@ class Api:
     async def retire(self, request: Request) -> Response:
         """Remove persons, a job's persons or a source, by default from all targets: a job of kind retire."""
         body = _with(await read_body(request), kind="retire")
-        if "targets" not in orjson.loads(body):
-            body = _with(body, targets=TARGETS)
+        asked = orjson.loads(body)
+        if "targets" not in asked:
+            # Whom a job did not mention is known where it went, and nowhere else.
+            told = self._jobs.state(str(asked.get("not_in_job")))
+            wanted = getattr(told.request, "targets", None) if told else None
+            body = _with(body, targets=wanted or TARGETS)
         return await self._submit(request, body)
 
     async def list_jobs(self, request: Request) -> Response:
@@ -95,7 +100,8 @@ class Api:
 
     async def report(self, request: Request) -> Response:
         """Return where every row and message of a job went."""
-        return JSONResponse(report_of(self._state(request)))
+        state = self._state(request)
+        return JSONResponse(report_of(state, survey=self._jobs.state(survey_id(state.job_id))))
 
     async def follow_job(self, request: Request) -> Response:
         """Stream a job's states as server-sent events until it ended."""

@@ -57,6 +57,6 @@ def build(settings: ConsoleSettings | None = None, kafka: KafkaSettings | None =
     worker.resource(Resource("kafka", ends.start, ends.stop, ends.ping))
     worker.resource(Resource("job states", records.start, records.stop, records.ping))
     worker.background(records.run)
-    worker.background(Errands(records, producer=producer, letters=letters).run)
+    worker.background(Errands(records, producer=producer, letters=letters, judge=judge).run)
     worker.routes(Api(desk, letters, Access(settings.token), closing=lambda: records.closing).routes())
     return worker

@@ -1,25 +1,29 @@
-"""What the console does itself: sending dead letters back, and retiring.
+"""What the console does itself: sending dead letters back, retiring, and asking who vanished.
 
 The replica that stores states runs these jobs, one at a time, beside the handlers. A job that was
 interrupted is run again from what is known: letters that were sent back are not sent again (but for
 at most one batch around a crash, which accounting and version guard do not mind), and retiring twice
-is a second attempt.
+is a second attempt. After the newest job over the whole of a source it submits a survey of the persons
+that vanished, as a job of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from uuid import uuid4
 
 from carebus_console.adapters.kafka_book import KafkaBook
 from carebus_console.domain.ledger import JobLedger
 from carebus_console.domain.retiring import Retirement, messages_to_account, retirements
+from carebus_console.domain.vanishing import newest_whole, since, survey_after, survey_id
+from carebus_console.judging import PROOF, Judge
 from carebus_console.ports import DeadLetterStore, StoredLetter
 from carebus_contracts.errors import TransientError
 from carebus_contracts.headers import Envelope, read_headers
-from carebus_contracts.jobs import Issued, Planned, RedriveJob, RetireJob, SliceDone
-from carebus_contracts.topics import JOB_EVENTS, TOPICS
+from carebus_contracts.jobs import ExtractJob, Failed, Issued, Planned, RedriveJob, RetireJob, SliceDone
+from carebus_contracts.topics import JOB_EVENTS, JOB_REQUESTED, TOPICS
 from carebus_contracts.versions import Version
 from carebus_runtime.logs import Log
 from carebus_runtime.producer import Producer
@@ -34,11 +38,15 @@ ORIGINS = {topic.dead_letters(group): topic.name for topic in TOPICS for group i
 class Errands:
     """Runs accepted jobs of the console's own kinds."""
 
-    def __init__(self, records: KafkaBook, *, producer: Producer, letters: DeadLetterStore) -> None:
+    def __init__(
+        self, records: KafkaBook, *, producer: Producer, letters: DeadLetterStore, judge: Judge
+    ) -> None:
         self._records = records
         self._producer = producer
         self._letters = letters
+        self._judge = judge
         self._run: set[str] = set()
+        self._surveyed: set[str] = set()
 
     async def run(self) -> None:
         """Look for jobs until cancelled."""
@@ -56,6 +64,32 @@ class Errands:
                             await self._do(ledger)
                     except TransientError as error:
                         log.warning("errand_interrupted", job_id=ledger.job_id, error=str(error))
+            await self._survey()
+
+    async def _survey(self) -> None:
+        """Ask who vanished, once for the newest job over the whole of each source."""
+        ended = (
+            ledger.state
+            for ledger in self._records.book
+            if ledger.finished_ms and ledger.accepted and isinstance(ledger.accepted.request, ExtractJob)
+        )
+        for state in newest_whole(ended):
+            known = survey_id(state.job_id) in self._surveyed or self._records.book.get(
+                survey_id(state.job_id)
+            )
+            if known or (request := survey_after(state)) is None:
+                continue
+            value = request.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+            envelope, proof = Envelope(contract="JobRequest/1"), (PROOF, self._judge.proof(value))
+            key = survey_id(state.job_id).encode()
+            try:
+                await self._producer.send(
+                    [Outgoing(JOB_REQUESTED.name, key, value, envelope, headers=(proof,))]
+                )
+            except TransientError as error:
+                log.warning("survey_not_submitted", job_id=state.job_id, error=str(error))
+            else:
+                self._surveyed.add(survey_id(state.job_id))
 
     def _is_due(self, ledger: JobLedger) -> bool:
         if ledger.finished_ms or ledger.job_id in self._run or (accepted := ledger.accepted) is None:
@@ -98,6 +132,15 @@ class Errands:
         await self._say(SliceDone(job_id=ledger.job_id, slice=0, attempt=uuid4().hex, messages=sent))
 
     async def _retire(self, ledger: JobLedger, request: RetireJob) -> None:
+        # Newer than all jobs that were accepted before this one.
+        version: Version | None = Version(ledger.created_ms)
+        if request.not_in_job:
+            told = self._records.book.state(request.not_in_job)
+            version = since(told) if told else None
+        if version is None:
+            reason = f"job {request.not_in_job!r} is no longer known: name a newer one"
+            await self._say(Failed(job_id=ledger.job_id, reason=reason))
+            return
         slices = retirements(request)
         persons = len(set(request.persons))
         await self._say(
@@ -112,7 +155,14 @@ class Errands:
         )
         for number, retired in enumerate(slices):
             attempt = uuid4().hex
-            await self._producer.send([_retiring(ledger, number, attempt, message) for message in retired])
+            envelope = Envelope(
+                job_id=ledger.job_id,
+                slice=number,
+                attempt=attempt,
+                version=version,
+                dry_run=request.dry_run,
+            )
+            await self._producer.send([_retiring(envelope, message) for message in retired])
             done = SliceDone(
                 job_id=ledger.job_id,
                 slice=number,
@@ -122,7 +172,7 @@ class Errands:
             )
             await self._say(done)
 
-    async def _say(self, *events: Planned | Issued | SliceDone) -> None:
+    async def _say(self, *events: Planned | Issued | SliceDone | Failed) -> None:
         await self._producer.send(
             [
                 Outgoing(JOB_EVENTS.name, e.job_id.encode(), e.to_json(), Envelope(contract="JobEvent/1"))
@@ -151,19 +201,6 @@ def _sent_back(stored: StoredLetter) -> Outgoing:
     return Outgoing(stored.letter.topic, stored.key, stored.value, envelope, headers=envelope.extra)
 
 
-def _retiring(ledger: JobLedger, number: int, attempt: str, message: Retirement) -> Outgoing:
-    return Outgoing(
-        message.topic,
-        message.key,
-        message.value,
-        Envelope(
-            contract=message.contract,
-            job_id=ledger.job_id,
-            slice=number,
-            attempt=attempt,
-            ordinal=message.ordinal,
-            # Newer than all jobs that were accepted before this one.
-            version=Version(ledger.created_ms),
-            targets=message.targets,
-        ),
-    )
+def _retiring(envelope: Envelope, message: Retirement) -> Outgoing:
+    own = replace(envelope, contract=message.contract, ordinal=message.ordinal, targets=message.targets)
+    return Outgoing(message.topic, message.key, message.value, own)

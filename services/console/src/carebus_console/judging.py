@@ -47,6 +47,7 @@ class Judge:
         now = Circumstances(
             place=place,
             request_of=request_of,
+            state_of=self._records.book.state,
             running=self._records.book.running(),
             live_targets=await self._loaders.targets(),
             dead_letter_topics=DEAD_LETTER_TOPICS,

@@ -30,7 +30,22 @@ def print_report(report: Mapping[str, Any], screen: Console) -> None:
         for target in report["targets"]:
             verdict = "closes" if target["closes"] else "DOES NOT CLOSE"
             screen.print(f"  {target['target']:11} {target['identity']}   {verdict}")
+    if vanished := report.get("vanished"):
+        _print_vanished(vanished, report, screen)
     screen.print(f"The account {'closes' if report['closes'] else 'DOES NOT CLOSE'}.")
+
+
+def _print_vanished(vanished: Mapping[str, Any], report: Mapping[str, Any], screen: Console) -> None:
+    counts = ", ".join(f"{target} {count}" for target, count in vanished["persons"].items())
+    screen.print(
+        "Persons of the source whom this job did not mention: "
+        f"{counts or vanished['status']} (job {vanished['survey']})"
+    )
+    if any(vanished["persons"].values()):
+        screen.print(
+            f"  Retire them with `carebus subjects retire --source {report['source']} "
+            f"--not-in-job {report['job_id']}`"
+        )
 
 
 def _source_rows(rows: list[Mapping[str, Any]]) -> Table:

@@ -10,11 +10,13 @@ from typing import TypeAlias
 
 import orjson
 
+from carebus_console.domain import vanishing
 from carebus_contracts.dead_letters import DeadLetterReason
 from carebus_contracts.errors import InvalidMessage
 from carebus_contracts.jobs import (
     AcceptedJob,
     ExtractJob,
+    JobState,
     RedriveJob,
     Rejected,
     RetireJob,
@@ -34,6 +36,10 @@ def _no_request(job_id: str) -> Request | None:
     return None
 
 
+def _no_state(job_id: str) -> JobState | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What the request is judged against."""
@@ -42,6 +48,8 @@ class Circumstances:
     """Where the request stands, ``<topic>-<partition>-<offset>``: the job's id when it names none."""
     request_of: Callable[[str], Request | None] = _no_request
     """The request of a job that was accepted before."""
+    state_of: Callable[[str], JobState | None] = _no_state
+    """The state of a job."""
     running: Mapping[str, Collection[str]] | None = None
     """Ids of the jobs that run, by source."""
     live_targets: Collection[str] | None = None
@@ -107,12 +115,9 @@ def _faults(request: Request, now: Circumstances) -> Iterator[str]:
             yield from _target_faults(request.targets, now)
             if request.persons and request.of_job:
                 yield "persons: cannot stand together with of_job; give one of them"
-            if request.of_job and "documents" in request.targets:
-                place = f"targets.{request.targets.index('documents')}"
-                yield (
-                    f"{place}: the document store does not know which job wrote a document; leave it out, "
-                    "or name the persons or the whole source"
-                )
+            if request.dry_run and request.persons:
+                yield "dry_run: of persons who are named there is nothing to find out; leave one of them out"
+            yield from vanishing.faults(request, now.state_of)
         case RedriveJob():
             if request.topic not in now.dead_letter_topics:
                 near = get_close_matches(request.topic, now.dead_letter_topics, n=1)
@@ -143,6 +148,8 @@ def _table_faults(tables: tuple[str, ...]) -> Iterator[str]:
 
 def _notes(request: Request, now: Circumstances) -> Iterator[str]:
     source = getattr(request, "source", "")
+    if isinstance(request, RetireJob):
+        yield from vanishing.notes(request, now.state_of)
     for other in sorted((now.running or {}).get(source, ())):
         yield (
             f"job {other} runs on source {source!r} as well: both go on, and for each person the newer "

@@ -62,10 +62,11 @@ class Book:
         return [ledger.state for ledger in newest[:limit]]
 
     def running(self) -> dict[str, list[str]]:
-        """Jobs that go on, by source."""
+        """Jobs that go on and write, by source."""
         found: dict[str, list[str]] = {}
         for ledger in self._ledgers.values():
-            if not ledger.finished_ms and (accepted := ledger.accepted) is not None:
+            accepted = ledger.accepted
+            if accepted and not ledger.finished_ms and not getattr(accepted.request, "dry_run", False):
                 found.setdefault(getattr(accepted.request, "source", ""), []).append(ledger.job_id)
         return found
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from carebus_contracts.jobs import JobState, TableCounts, TargetProgress
+from carebus_contracts.jobs import JobState, JobStatus, TableCounts, TargetProgress
 
 
-def report_of(state: JobState) -> dict[str, Any]:
+def report_of(state: JobState, *, survey: JobState | None = None) -> dict[str, Any]:
     """Return the report as JSON would hold it.
+
+    Args:
+        state: Of the job.
+        survey: State of the job that counted whom this one did not mention.
 
     ``closes`` is true when for each table ``read = emitted + left behind`` and for each target
     ``extracted`` is the sum of its outcomes.
@@ -31,7 +35,20 @@ def report_of(state: JobState) -> dict[str, Any]:
         "notes": list(state.notes),
         "rows": rows,
         "targets": targets,
+        "vanished": _vanished(survey),
         "closes": all(part["closes"] for part in (*rows, *targets)),
+    }
+
+
+def _vanished(survey: JobState | None) -> dict[str, Any] | None:
+    """Return how many persons a target has whom the job did not mention; counts once the survey is done."""
+    if survey is None:
+        return None
+    done = survey.status is JobStatus.COMPLETED
+    return {
+        "survey": survey.job_id,
+        "status": survey.status.value,
+        "persons": {t: told.persons_retired for t, told in survey.targets.items()} if done else {},
     }
 
 
@@ -62,6 +79,7 @@ def _target(target: str, extracted: int, told: TargetProgress) -> dict[str, Any]
         "rows_inserted": told.rows_inserted,
         "rows_updated": told.rows_updated,
         "rows_deleted": told.rows_deleted,
+        "persons_retired": told.persons_retired,
         "tables": told.tables,
         "not_mapped": told.not_mapped,
         "reasons": told.reasons,

@@ -1,8 +1,8 @@
 """Retiring: the messages with which persons, a job's persons or a whole source vanish from the targets.
 
 Named persons go the way of all persons: as records marked as retired, which the converter turns into
-tombstones for each target. A source, or what a job wrote last, is one message a target, as only the
-target knows who that is; there each target's account has this one message.
+tombstones for each target. A source, what a job wrote last, or whom a job did not mention is one message
+a target, as only the target knows who that is; there each target's account has this one message.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from carebus_contracts.documents import CcdaDocument
 from carebus_contracts.jobs import RetireJob
 from carebus_contracts.omop.bundle import encode_person
 from carebus_contracts.omop.catalog import PERSON_TABLES
-from carebus_contracts.plans import ALL_SUBJECTS, DmlPlan, TableWrite
+from carebus_contracts.plans import ALL_PERSONS, ALL_SUBJECTS, DmlPlan, TableWrite
 from carebus_contracts.topics import OMOP_RECORDS, plans
 
 SLICE_PERSONS = 500
@@ -34,7 +34,7 @@ class Retirement:
 def retirements(request: RetireJob) -> list[list[Retirement]]:
     """Return the messages of each slice; the same request gives the same."""
     if not request.persons:
-        return [[_of_source(request, target) for target in request.targets]]
+        return [[_of_many(request, target) for target in request.targets]]
     persons = sorted(set(request.persons))
     return [
         [
@@ -64,7 +64,7 @@ def _of_person(request: RetireJob, person_id: int, ordinal: int) -> Retirement:
     return Retirement(OMOP_RECORDS.name, "PersonRecords/1", key, value, ordinal, request.targets)
 
 
-def _of_source(request: RetireJob, target: str) -> Retirement:
+def _of_many(request: RetireJob, target: str) -> Retirement:
     topic = plans(target)
     key = f"{request.source}/{ALL_SUBJECTS}".encode()
     gone: DmlPlan | CcdaDocument
@@ -77,13 +77,14 @@ def _of_source(request: RetireJob, target: str) -> Retirement:
             xml="",
             retired=True,
             all_persons=True,
+            of_job=request.of_job or "",
         )
     else:
         write = TableWrite(kind="tombstone", table=ALL_SUBJECTS, hash="", count=0)
         gone = DmlPlan(
             target=target,
             source=request.source,
-            subject=ALL_SUBJECTS,
+            subject=ALL_PERSONS if request.not_in_job else ALL_SUBJECTS,
             writes=(write,),
             of_job=request.of_job or "",
         )
