@@ -71,3 +71,15 @@ def quantity(amount: float, unit: Unit, operator_id: int | None = None) -> Value
         bound = f'<{side} value="{digits}" unit="{unit.code}" inclusive="{inclusive}"/>'
         return Value(f'<value xsi:type="IVL_PQ">{bound}</value>', sign + digits, unit.shown)
     return Value(f'<value xsi:type="PQ" value="{digits}" unit="{unit.code}"/>', digits, unit.shown)
+
+
+def reference_range(low: float | None, high: float | None, unit: Unit) -> tuple[str, str]:
+    """Return a reference range, and the same for people."""
+    below = f'<low value="{number(low)}" unit="{unit.code}"/>' if low is not None else ""
+    above = f'<high value="{number(high)}" unit="{unit.code}"/>' if high is not None else ""
+    shown = f"{'' if low is None else number(low)} - {'' if high is None else number(high)}"
+    return (
+        f'<referenceRange><observationRange><value xsi:type="IVL_PQ">{below}{above}</value>'
+        "</observationRange></referenceRange>",
+        shown.strip(),
+    )

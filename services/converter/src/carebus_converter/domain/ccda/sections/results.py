@@ -14,8 +14,8 @@ from carebus_converter.domain.ccda.not_mapped import NotMapped
 from carebus_converter.domain.ccda.sections.frame import frame
 from carebus_converter.domain.ccda.text import clean
 from carebus_converter.domain.ccda.times import Stamp, stamp
-from carebus_converter.domain.ccda.units import Unit, unit_of
-from carebus_converter.domain.ccda.values import UNKNOWN, Value, number, value_of
+from carebus_converter.domain.ccda.units import unit_of
+from carebus_converter.domain.ccda.values import UNKNOWN, Value, reference_range, value_of
 
 _FRAME = frame(
     "2.3.1",
@@ -79,7 +79,7 @@ def results(
         normal, limits = "", ""
         if row.range_low is not None or row.range_high is not None:
             unit = unit_of(concepts[row.unit_concept_id], row.unit_source_value)
-            normal, limits = _reference_range(row.range_low, row.range_high, unit)
+            normal, limits = reference_range(row.range_low, row.range_high, unit)
         found.append(
             _rendered(
                 identity,
@@ -159,16 +159,4 @@ def _rendered(
         f'{_ORGANIZER}{identity}{ext}.organizer"/>{code}<statusCode code="completed"/>{period}'
         f'{_COMPONENT}{identity}{ext}"/>{code}<text><reference value="#{anchor}"/></text>'
         f'<statusCode code="completed"/>{point}{value.xml}{normal}{_END}',
-    )
-
-
-def _reference_range(low: float | None, high: float | None, unit: Unit) -> tuple[str, str]:
-    """Return a reference range, and the same for people."""
-    below = f'<low value="{number(low)}" unit="{unit.code}"/>' if low is not None else ""
-    above = f'<high value="{number(high)}" unit="{unit.code}"/>' if high is not None else ""
-    shown = f"{'' if low is None else number(low)} - {'' if high is None else number(high)}"
-    return (
-        f'<referenceRange><observationRange><value xsi:type="IVL_PQ">{below}{above}</value>'
-        "</observationRange></referenceRange>",
-        shown.strip(),
     )

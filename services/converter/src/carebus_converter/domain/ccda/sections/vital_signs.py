@@ -12,7 +12,7 @@ from carebus_converter.domain.ccda.codes import LOINC, SNOMED, Concepts, coder, 
 from carebus_converter.domain.ccda.sections.frame import frame
 from carebus_converter.domain.ccda.times import stamp
 from carebus_converter.domain.ccda.units import NO_UNIT, unit_of
-from carebus_converter.domain.ccda.values import quantity
+from carebus_converter.domain.ccda.values import reference_range, value_of
 
 _FRAME = frame(
     "2.4.1",
@@ -95,17 +95,27 @@ def vital_signs(rows: Sequence[tuple[str, Measurement]], chart: Chart) -> str:
     for ext, row in rows:
         concept = concepts[row.measurement_concept_id]
         code, label = _sign(concept, concepts[row.measurement_source_concept_id], None)
-        amount = row.value_as_number or 0.0
-        value = quantity(amount, unit_of(concepts[row.unit_concept_id], row.unit_source_value))
+        unit = concepts[row.unit_concept_id]
+        value = value_of(
+            row.value_as_number,
+            concepts[row.value_as_concept_id],
+            unit=unit,
+            unit_text=row.unit_source_value,
+        )
+        normal, seen = "", value.shown
+        if row.range_low is not None or row.range_high is not None:
+            of_unit = unit_of(unit, row.unit_source_value)
+            normal, limits = reference_range(row.range_low, row.range_high, of_unit)
+            seen = f"{seen} (reference range {limits})"
         when, shown = stamp(row.measurement_date, row.measurement_datetime, offset)
         narrative.append(
-            f'<tr ID="measurement-{ext}"><td>{label}</td><td>{value.shown}</td><td>{value.unit}</td>'
+            f'<tr ID="measurement-{ext}"><td>{label}</td><td>{seen}</td><td>{value.unit}</td>'
             f"<td>{shown}</td></tr>"
         )
         time = f'<effectiveTime value="{when}"/>' if when else '<effectiveTime nullFlavor="UNK"/>'
         component = (
             f'{_COMPONENT}{identity}{ext}"/>{code}<text><reference value="#measurement-{ext}"/></text>'
-            f'<statusCode code="completed"/>{time}{value.xml}</observation></component>'
+            f'<statusCode code="completed"/>{time}{value.xml}{normal}</observation></component>'
         )
         groups.setdefault((row.visit_occurrence_id, when), []).append((ext, component))
     entries = [
