@@ -2,68 +2,15 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 import orjson
 import pytest
 
-from carebus_contracts.omop.bundle import PersonRecords, decode_person, encode_person
 from carebus_contracts.omop.catalog import PERSON_TABLES
-from carebus_contracts.plans import encode_plan, read_plan
-from carebus_converter.domain.openemr import OpenEmrSettings, PlanParts, plan
-
-SETTINGS = OpenEmrSettings()
-CONCEPTS = {
-    201826: ("44054006", "SNOMED", "Type 2 diabetes mellitus"),
-    45552385: ("E11.9", "ICD10CM", "Type 2 diabetes mellitus without complications"),
-    4304110: ("419474003", "SNOMED", "Allergy to mold"),
-    4084167: ("241929008", "SNOMED", "Acute allergic reaction"),
-    40213160: ("10", "CVX", "poliovirus vaccine, inactivated"),
-    1127078: ("282464", "RxNorm", "acetaminophen 160 MG Oral Tablet"),
-    4132161: ("26643006", "SNOMED", "Oral"),
-    43054909: ("72166-2", "LOINC", "Tobacco smoking status"),
-    4310250: ("8517006", "SNOMED", "Ex-smoker"),
-    4144272: ("266919005", "SNOMED", "Never smoked tobacco"),
-}
-
-
-def a_row(table: str, **cells: Any) -> list[Any]:
-    key = PERSON_TABLES[table].key[0]
-    return [{key: 1, "person_id": 7, **cells}.get(column) for column in PERSON_TABLES[table].columns]
-
-
-def a_bundle(
-    *, covers: Sequence[str] | None = None, seed: int | None = None, **tables: list[list[Any]]
-) -> PersonRecords:
-    """A bundle with a person, unless it says otherwise; ``seed`` shuffles rows and concepts."""
-    rows = {"person": [a_row("person", year_of_birth=1958)], **tables}
-    concepts = [[i, c, v, n, None, None] for i, (c, v, n) in CONCEPTS.items()]
-    if seed is not None:
-        for some in (*rows.values(), concepts):
-            random.Random(seed).shuffle(some)
-    return decode_person(
-        encode_person(
-            source="lab",
-            person_id=7,
-            cdm_version="5.4",
-            covers=list(PERSON_TABLES if covers is None else covers),
-            tables={name: orjson.dumps(some) for name, some in rows.items()},
-            concepts=[orjson.dumps(concept) for concept in concepts],
-        )
-    )
-
-
-def rows_of(parts: PlanParts, write: str) -> list[dict[str, Any]]:
-    read = read_plan(encode_plan(target="openemr", source="lab", subject="person/7", writes=parts.writes))
-    (found,) = (w for w in read.writes if w.table == write)
-    return [dict(zip(found.columns, row, strict=True)) for row in found.records()]
-
-
-def without_uuid(row: dict[str, Any]) -> dict[str, Any]:
-    return {column: cell for column, cell in row.items() if column != "uuid"}
+from carebus_converter.domain.openemr import plan
+from unit.converter.openemr.factories import SETTINGS, a_bundle, a_row, rows_of, without_uuid
 
 
 def test_person() -> None:
@@ -313,7 +260,7 @@ def test_newest_smoking_status_stands() -> None:
 
     (row,) = rows_of(parts, "history_data")
     assert without_uuid(row) == {"date": "2002-01-01 00:00:00", "tobacco": "Former smoker|quittobacco||3"}
-    assert parts.not_mapped == {"observation": {"no_mapper": 1, "superseded": 1}}
+    assert parts.not_mapped == {"observation": {"no_value": 1, "superseded": 1}}
 
 
 def test_repeated_record_ids_all_arrive() -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_converter.domain.ccda.text import clean
+from carebus_converter.domain.ucum import ucum_code
 
 _ATOM = (
     r"(?:10\*-?\d+|(?:[khcmunpfd]|da)?(?:mol|eq|osm|kat|bar|Pa|m\[Hg\]|\[iU\]|[mgsLlU])"
@@ -19,8 +20,6 @@ _UCUM = re.compile(rf"/?{_TERM}(?:[./]{_TERM})*").fullmatch
 Large prefixes are left out: in source texts ``ML`` is a millilitre far more often than 1,000 m3."""
 
 _NOT_ANNOTATION = re.compile(r'(?:[^!-z|~]|["&<>{}])+')
-_OMOP_SPELLINGS = (("[U]", "U"), ("[degC]", "Cel"))
-"""Codes of OMOP's UCUM vocabulary that UCUM itself does not have."""
 
 
 class Unit(NamedTuple):
@@ -40,10 +39,7 @@ def unit_of(concept: ConceptInUse | None, text: str | None) -> Unit:
     Without a concept the source's text stands if it is UCUM; other text becomes an annotation
     (``{text}``), which UCUM defines as a comment on a bare number.
     """
-    if concept is not None and concept.vocabulary_id == "UCUM" and concept.concept_code:
-        code = concept.concept_code
-        for omop, ucum in _OMOP_SPELLINGS:
-            code = code.replace(omop, ucum)
+    if code := ucum_code(concept):
         escaped = clean(code)
         if escaped and " " not in escaped and "&" not in escaped:
             return Unit(escaped, escaped.strip("{}"))

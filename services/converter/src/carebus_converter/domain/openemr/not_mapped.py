@@ -8,8 +8,15 @@ class NotMapped(StrEnum):
 
     DERIVED_TABLE = "derived_table"
     """The table is computed from others whose rows are mapped."""
-    NO_MAPPER = "no_mapper"
-    """OpenEMR has a place for it, and nobody has written the mapping yet."""
+    NO_VALUE = "no_value"
+    """A vital sign without any value, or a question without an answer: there is nothing to show."""
+    PART_OF_VISIT = "part_of_visit"
+    """OpenEMR's encounters have no parts; the visit that it belongs to is in the chart."""
+    NO_ORDER = "no_order"
+    """OpenEMR keeps specimens under the line of an order, and OMOP does not say which test one was for."""
+    NO_SAFE_PLACE = "no_safe_place"
+    """OpenEMR has a form for it, whose rows it numbers by the highest number so far without a key that refuses
+    one that is taken: rows put beside it could get into somebody else's form, and be doubled by a repetition."""
     NO_PLACE = "no_place"
     """OpenEMR has no table that would show it."""
     NO_PERSON = "no_person"
@@ -28,12 +35,9 @@ class NotMapped(StrEnum):
 
 WHOLE_TABLES = {
     "observation_period": NotMapped.NO_PLACE,
-    "visit_detail": NotMapped.NO_MAPPER,
-    "procedure_occurrence": NotMapped.NO_MAPPER,
-    "device_exposure": NotMapped.NO_MAPPER,
-    "measurement": NotMapped.NO_MAPPER,
-    "note": NotMapped.NO_MAPPER,
-    "specimen": NotMapped.NO_MAPPER,
+    "visit_detail": NotMapped.PART_OF_VISIT,
+    "note": NotMapped.NO_SAFE_PLACE,
+    "specimen": NotMapped.NO_ORDER,
     "condition_era": NotMapped.DERIVED_TABLE,
     "drug_era": NotMapped.DERIVED_TABLE,
     "dose_era": NotMapped.DERIVED_TABLE,

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from carebus_contracts.omop.bundle import PersonRecords
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_contracts.omop.condition_occurrence import ConditionOccurrence
 from carebus_contracts.omop.death import Death
+from carebus_contracts.omop.device_exposure import DeviceExposure
 from carebus_contracts.omop.drug_exposure import DrugExposure
+from carebus_contracts.omop.measurement import Measurement
 from carebus_contracts.omop.observation import Observation
 from carebus_contracts.omop.person import Person
+from carebus_contracts.omop.procedure_occurrence import ProcedureOccurrence
 from carebus_contracts.omop.visit_occurrence import VisitOccurrence
 from carebus_converter.domain.identity import pseudonym
 from carebus_converter.domain.openemr.chart import Chart, write
 from carebus_converter.domain.openemr.conditions import condition_rows
+from carebus_converter.domain.openemr.devices import DEVICES, device_rows
 from carebus_converter.domain.openemr.drugs import IMMUNIZATIONS, PRESCRIPTIONS, drug_rows
+from carebus_converter.domain.openemr.labs import ORDERS, REPORTS, RESULTS, Findings
 from carebus_converter.domain.openemr.lists import LISTS
+from carebus_converter.domain.openemr.measurements import measurement_rows
 from carebus_converter.domain.openemr.not_mapped import WHOLE_TABLES, NotMapped
 from carebus_converter.domain.openemr.observations import observation_rows
 from carebus_converter.domain.openemr.patient import DEATH, PATIENT, death_rows, patient_rows
+from carebus_converter.domain.openemr.procedures import procedure_rows
 from carebus_converter.domain.openemr.row_ids import RowIds
 from carebus_converter.domain.openemr.settings import OpenEmrSettings
 from carebus_converter.domain.openemr.smoking import HISTORY
 from carebus_converter.domain.openemr.visits import ENCOUNTERS, visit_rows
+from carebus_converter.domain.openemr.vitals import FORM_VITALS
 
 MAPPED = frozenset(PERSON_TABLES) - frozenset(WHOLE_TABLES)
+
+NOTHING: Mapping[str, int] = {}
+"""Rows that are there because of others, in which the source's rows are counted."""
 
 
 class PlanParts(NamedTuple):
@@ -83,13 +94,38 @@ def _writes(
         rows = condition_rows(chart, [] if absent else person.rows(ConditionOccurrence))
         yield write("lists.condition_occurrence", LISTS, rows, of="condition_occurrence")
     if "observation" in covers:
-        found = observation_rows(chart, [] if absent else person.rows(Observation))
-        yield write("lists.observation", LISTS, found.allergies, of="observation")
-        yield write("history_data", HISTORY, found.history, of="observation")
+        seen = observation_rows(chart, [] if absent else person.rows(Observation))
+        yield write("lists.observation", LISTS, seen.problems, of="observation")
+        yield write("history_data", HISTORY, seen.history, of="observation")
+        yield from _finding_writes(seen.findings)
     if "drug_exposure" in covers:
         drugs = drug_rows(chart, [] if absent else person.rows(DrugExposure))
         yield write("prescriptions", PRESCRIPTIONS, drugs.prescriptions, of="drug_exposure")
         yield write("immunizations", IMMUNIZATIONS, drugs.immunizations, of="drug_exposure")
+    if "measurement" in covers:
+        found = measurement_rows(chart, [] if absent else person.rows(Measurement))
+        yield write("form_encounter.measurement", ENCOUNTERS, found.days.rows(), of=NOTHING)
+        yield write(
+            "form_vitals.measurement",
+            FORM_VITALS,
+            list(found.vitals.rows()),
+            of={"measurement": found.vital_count},
+        )
+        yield from _finding_writes(found.findings)
+    if "procedure_occurrence" in covers:
+        done = procedure_rows(chart, [] if absent else person.rows(ProcedureOccurrence))
+        yield write("procedure_order.procedure_occurrence", ORDERS, done.orders, of=NOTHING)
+        yield write("procedure_report.procedure_occurrence", REPORTS, done.reports, of="procedure_occurrence")
+        yield write("lists.procedure_occurrence", LISTS, done.surgeries, of="procedure_occurrence")
+    if "device_exposure" in covers:
+        devices = device_rows(chart, [] if absent else person.rows(DeviceExposure))
+        yield write("lists.device_exposure", DEVICES, devices, of="device_exposure")
+
+
+def _finding_writes(findings: Findings) -> Iterator[bytes]:
+    yield write(f"procedure_order.{findings.table}", ORDERS, findings.orders(), of=NOTHING)
+    yield write(f"procedure_report.{findings.table}", REPORTS, findings.reports, of=findings.table)
+    yield write(f"procedure_result.{findings.table}", RESULTS, findings.results, of=NOTHING)
 
 
 def _lacking(chart: Chart) -> dict[str, dict[str, int]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -40,6 +42,8 @@ KINDS = {
 OTHER = VisitKind("AMB", None, "Visit")
 """What OpenEMR itself takes for a visit of no stated kind."""
 
+WITHOUT_VISIT = "Vital signs recorded without a visit"
+
 OFFICE_VISIT = 5
 """A shipped calendar category; OpenEMR wants one, and an import must not invent more of them."""
 
@@ -62,6 +66,31 @@ def visit_rows(chart: Chart, visits: Sequence[VisitOccurrence]) -> list[str]:
         )
     chart.encounters = encounters
     return rows
+
+
+@dataclass(slots=True)
+class DaysWithoutVisit:
+    """Encounters for vitals that the source ties to no visit: one a day, as OpenEMR shows vitals by encounter.
+
+    They say of themselves what they are, so that nobody takes them for a visit of the source.
+    """
+
+    chart: Chart
+    _uuids: dict[date, str] = field(default_factory=dict)
+
+    def encounter(self, on: date) -> str:
+        """Return the cell that refers to the encounter of a day."""
+        if on not in self._uuids:
+            self._uuids[on] = self.chart.ids.uuid("vitals without a visit", on.toordinal())
+        return f'"{self._uuids[on]}"'
+
+    def rows(self) -> list[str]:
+        """Return the encounters."""
+        what = f'{text(WITHOUT_VISIT, 255)},"{OTHER.class_code}",{OFFICE_VISIT},{NULL}'
+        return [
+            f'["{uuid}",{moment(on, None)},{moment(on, None)},{what},{NULL}]'
+            for on, uuid in self._uuids.items()
+        ]
 
 
 @lru_cache(maxsize=4_096)

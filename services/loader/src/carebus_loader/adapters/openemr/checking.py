@@ -16,6 +16,8 @@ from carebus_loader.adapters.openemr.settings import OpenEmrSettings
 
 LOGIN = "carebus"
 """Username in ``users`` of the provider for records that name none; nobody can log in with it."""
+LAB = "carebus: results of the source"
+"""Name in ``procedure_providers`` of the laboratory that orders and results are of."""
 _PREPARE = "run `carebus targets prepare openemr`"
 _WIDTH = re.compile(r"^(tinyint|smallint|mediumint|int|bigint)\(\d+\)")
 _VARCHAR = re.compile(r"^varchar\((\d+)\)$")
@@ -77,8 +79,9 @@ async def open_session(settings: OpenEmrSettings, *, starting: bool = False) -> 
         await session.execute(
             "SET @carebus_user = %s, @carebus_facility = %s, "
             "@carebus_facility_name = (SELECT name FROM facility WHERE id = %s), "
-            "@carebus_provider = COALESCE((SELECT MIN(id) FROM users WHERE username = %s), 0)",
-            (LOGIN, settings.facility_id, settings.facility_id, LOGIN),
+            "@carebus_provider = COALESCE((SELECT MIN(id) FROM users WHERE username = %s), 0), "
+            "@carebus_lab = COALESCE((SELECT MIN(ppid) FROM procedure_providers WHERE name = %s), 0)",
+            (LOGIN, settings.facility_id, settings.facility_id, LOGIN, LAB),
         )
         for statement in temporary_tables():
             await session.execute(statement)

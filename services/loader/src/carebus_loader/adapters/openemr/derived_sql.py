@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from carebus_loader.adapters.openemr.places import (
-    ENCOUNTERS,
     LISTS,
     PRESCRIPTIONS,
+    TARGETS,
+    VITALS,
+    Form,
     Place,
 )
 from carebus_loader.adapters.openemr.row_sql import GONE, LINKS, staging
@@ -25,6 +27,26 @@ LINK_ROW = 2
 LOCATION_ROW, SOCIAL_ROW = 1, 2
 """Last digits of the uuids of a patient's two rows in ``uuid_mapping``."""
 
+VITAL_SIGNS = (
+    "85353-1",
+    "9279-1",
+    "8867-4",
+    "2708-6",
+    "59408-5",
+    "8310-5",
+    "8327-9",
+    "8302-2",
+    "9843-4",
+    "29463-7",
+    "39156-5",
+    "85354-9",
+    "8289-1",
+    "59576-9",
+    "77606-2",
+)
+"""LOINC codes under which FHIR shows a row of vitals, each by a mapping of its own: the last digits of their
+uuids are 1 to f."""
+
 OF_LIST, OF_FORM, OF_TARGET = "lists_medication_list_idx", "form_id", "target_uuid"
 """Keys of lists_medication by list_id, of forms by form_id, and of uuid_mapping by target_uuid."""
 
@@ -35,8 +57,25 @@ def part(uuid: str, digit: int) -> str:
 
 
 def of_charts(place: Place, pids: Sequence[int]) -> str:
-    """Return the clause for all rows of some charts."""
-    return f"`{place.table}` t WHERE t.`{place.patient}` IN ({', '.join(map(str, pids))})"
+    """Return the clause for all rows of some charts; rows without a patient are found by their parents."""
+    charts = ", ".join(map(str, pids))
+    if place.patient:
+        return f"`{place.table}` t WHERE t.`{place.patient}` IN ({charts})"
+    above: list[tuple[str, Place]] = []
+    child = place
+    while not child.patient:
+        ((column, parent),) = child.parents.items()
+        above.append((column, child))
+        child = next(p for p in TARGETS if p.table == parent.table)
+    joined = f"`{child.table}` p{len(above)} FORCE INDEX ({child.patient})"
+    for depth in range(len(above) - 1, -1, -1):
+        column, under = above[depth]
+        name = f"p{depth}" if depth else "t"
+        joined += (
+            f" STRAIGHT_JOIN `{under.table}` {name} FORCE INDEX ({column}) "
+            f"ON {name}.`{column}` = p{depth + 1}.`{column}`"
+        )
+    return f"{joined} WHERE p{len(above)}.`{child.patient}` IN ({charts})"
 
 
 def of_staged(place: Place) -> str:
@@ -53,29 +92,47 @@ def register(table: str, rows: str, *, key: str = "id", uuid: str = "t.uuid", ma
     )
 
 
-def after_encounters(rows: str, *, fresh: bool) -> Iterator[str]:
-    """Yield what follows from encounters: the form by which the visit list finds each."""
+def forms(place: Place, form: Form, rows: str, *, fresh: bool) -> Iterator[str]:
+    """Yield what makes encounters show rows; a row of no encounter has nowhere to be shown."""
+    encounter = f"t.`{form.encounter}`" if form.encounter else "k.encounter"
     there = (
         f"(SELECT 1 FROM forms f FORCE INDEX ({OF_FORM}) "
-        "WHERE f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient')"
+        f"WHERE f.form_id = t.`{place.key}` AND f.pid = t.`{place.patient}` AND f.formdir = '{form.folder}')"
     )
     yield (
         "INSERT INTO forms (date, encounter, form_name, form_id, pid, user, groupname, authorized, deleted, "
-        "formdir, provider_id) SELECT t.date, t.encounter, 'New Patient Encounter', t.id, t.pid, "
-        f"@carebus_user, 'Default', 1, 0, 'newpatient', @carebus_provider FROM {rows}{_unless(there, fresh)}"
+        f"formdir, provider_id) SELECT t.`{form.date}`, {encounter}, {form.name}, t.`{place.key}`, "
+        f"t.`{place.patient}`, @carebus_user, 'Default', 1, 0, '{form.folder}', @carebus_provider "
+        f"FROM {rows} AND {encounter} <> 0{_unless(there, fresh)}"
     )
-    yield register(ENCOUNTERS.table, rows)
+    if not fresh:
+        tables, _, condition = rows.partition(" WHERE ")
+        yield (
+            f"UPDATE {tables} STRAIGHT_JOIN forms f FORCE INDEX ({OF_FORM}) "
+            f"ON f.form_id = t.`{place.key}` AND f.pid = t.`{place.patient}` AND f.formdir = '{form.folder}' "
+            f"SET f.date = t.`{form.date}`, f.encounter = {encounter}, f.deleted = {encounter} = 0 "
+            f"WHERE {condition}"
+        )
 
 
-def after_staged_encounters() -> str:
-    """Return the statement that brings changed encounters into forms that are there."""
-    return (
-        f"UPDATE {staging(ENCOUNTERS.table)} s "
-        "STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = s.uuid STRAIGHT_JOIN forms f "
-        f"FORCE INDEX ({OF_FORM}) "
-        "ON f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient' "
-        "SET f.date = t.date, f.deleted = 0"
+def after_vitals(rows: str, *, fresh: bool) -> Iterator[str]:
+    """Yield what follows from vitals: the mappings without which FHIR does not show them."""
+    tables, _, condition = rows.partition(" WHERE ")
+    codes = " UNION ALL ".join(
+        f"SELECT '{digit:x}' AS digit, '{code}' AS code" for digit, code in enumerate(VITAL_SIGNS, start=1)
     )
+    path = "CONCAT('category=vital-signs&code=', c.code)"
+    there = (
+        f"(SELECT 1 FROM uuid_mapping m FORCE INDEX ({OF_TARGET}) WHERE m.target_uuid = t.uuid "
+        f"AND m.resource = 'Observation' AND m.resource_path = {path})"
+    )
+    yield (
+        "INSERT INTO uuid_mapping (uuid, resource, resource_path, `table`, target_uuid, created) "
+        f"SELECT UNHEX(CONCAT(LEFT(HEX(t.uuid), 31), c.digit)), 'Observation', {path}, 'form_vitals', t.uuid, "
+        f"NOW() FROM {tables} STRAIGHT_JOIN ({codes}) c WHERE {condition}{_unless(there, fresh)}"
+    )
+    yield register_mappings(rows)
+    yield register(VITALS.table, rows)
 
 
 def after_prescriptions(rows: str, *, fresh: bool) -> Iterator[str]:
@@ -112,8 +169,12 @@ def after_staged_prescriptions() -> Iterator[str]:
     )
 
 
-def after_links() -> Iterator[str]:
-    """Yield what follows from the links between diagnoses and encounters."""
+def after_links(place: Place, *, fresh: bool) -> Iterator[str]:
+    """Yield what follows from the links between rows and encounters: forms, or diagnoses of a visit."""
+    if place.form is not None:
+        linked = f"{LINKS} k STRAIGHT_JOIN `{place.table}` t FORCE INDEX (uuid) ON t.uuid = k.uuid WHERE TRUE"
+        yield from forms(place, place.form, linked, fresh=fresh)
+        return
     own = part("k.uuid", LINK_ROW)
     yield (
         "INSERT INTO issue_encounter (uuid, pid, list_id, encounter, resolved, created_by, updated_by) "
@@ -149,17 +210,29 @@ def after_patients(pids: Sequence[int]) -> Iterator[str]:
             f"WHERE m.target_uuid = t.uuid "
             f"AND m.resource = '{resource}' AND m.resource_path <=> {path})"
         )
+    yield register_mappings(rows)
+
+
+def register_mappings(rows: str) -> str:
+    """Return the statement that tells OpenEMR of the uuids of rows' mappings."""
     joined = f" STRAIGHT_JOIN uuid_mapping m FORCE INDEX ({OF_TARGET}) ON m.target_uuid = t.uuid WHERE"
-    mappings = rows.replace(" WHERE", joined)
-    yield register("uuid_mapping", mappings, uuid="m.uuid", mapped=1)
+    return register("uuid_mapping", rows.replace(" WHERE", joined), uuid="m.uuid", mapped=1)
 
 
 def after_gone() -> Iterator[str]:
     """Yield what follows from rows that were taken away."""
+    for place in TARGETS:
+        if place.form is not None:
+            yield (
+                f"UPDATE {GONE} g STRAIGHT_JOIN `{place.table}` t FORCE INDEX (uuid) ON t.uuid = g.uuid "
+                f"STRAIGHT_JOIN forms f FORCE INDEX ({OF_FORM}) ON f.form_id = t.`{place.key}` "
+                f"AND f.pid = t.`{place.patient}` AND f.formdir = '{place.form.folder}' SET f.deleted = 1"
+            )
+    # As OpenEMR does it when somebody takes a test out of an order.
     yield (
-        f"UPDATE {GONE} g STRAIGHT_JOIN form_encounter t FORCE INDEX (uuid) ON t.uuid = g.uuid "
-        f"STRAIGHT_JOIN forms f FORCE INDEX ({OF_FORM}) "
-        "ON f.form_id = t.id AND f.pid = t.pid AND f.formdir = 'newpatient' SET f.deleted = 1"
+        f"DELETE c FROM {GONE} g STRAIGHT_JOIN procedure_report t FORCE INDEX (uuid) ON t.uuid = g.uuid "
+        "STRAIGHT_JOIN procedure_order_code c FORCE INDEX (PRIMARY) "
+        "ON c.procedure_order_id = t.procedure_order_id AND c.procedure_order_seq = t.procedure_order_seq"
     )
     yield (
         f"UPDATE {GONE} g STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('g.uuid', MEDICATION_ROW)} "
@@ -171,10 +244,6 @@ def after_gone() -> Iterator[str]:
     )
 
 
-AFTER = {ENCOUNTERS.table: after_encounters, PRESCRIPTIONS.table: after_prescriptions}
-"""What follows from rows of a table; from rows of the others only their uuids."""
-
-
 def after_rows(place: Place, rows: str, *, fresh: bool) -> Iterator[str]:
     """Yield what follows from rows of a table.
 
@@ -184,10 +253,14 @@ def after_rows(place: Place, rows: str, *, fresh: bool) -> Iterator[str]:
         fresh: Whether nothing can be there yet. Then nothing is looked up in the table that is filled,
             for which the server would keep the rows in a temporary file.
     """
-    if place.table in AFTER:
-        yield from AFTER[place.table](rows, fresh=fresh)
+    if place.form is not None and place.form.encounter is not None:
+        yield from forms(place, place.form, rows, fresh=fresh)
+    if place is PRESCRIPTIONS:
+        yield from after_prescriptions(rows, fresh=fresh)
+    elif place is VITALS:
+        yield from after_vitals(rows, fresh=fresh)
     else:
-        yield register(place.table, rows)
+        yield register(place.table, rows, key=place.key)
 
 
 def _unless(there: str, fresh: bool) -> str:

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from carebus_contracts.errors import UnsupportedContract
 from carebus_loader.adapters.openemr.schema import TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A row that others refer to by its uuid."""
+
+    table: str
+    key: str = "id"
+    """The column whose number a reference becomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The row of ``forms`` by which an encounter shows a row."""
+
+    name: str
+    """SQL; ``t`` is the row."""
+    folder: str
+    """``formdir``."""
+    date: str = "date"
+    """Column of the row."""
+    encounter: str | None = "encounter"
+    """Column of the row; None where only the link says it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,14 +40,25 @@ class Place:
     """
 
     table: str
+    key: str = "id"
+    """Column of the row's own number."""
     patient: str = "pid"
-    """Column of the patient's number."""
+    """Column of the patient's number; "" where only the parent says it."""
     refers: str = ""
     """Column of the plan that holds an encounter's uuid."""
     linked: bool = False
-    """Whether that reference becomes a row of issue_encounter and no column."""
+    """Whether that reference becomes a row of issue_encounter or of forms, and no column."""
+    nowhere: int | None = None
+    """What stands for an encounter that is not there."""
+    parents: Mapping[str, Parent] = field(default_factory=dict)
+    """Columns of the plan that hold uuids of other rows."""
     numbered: bool = False
     """Whether each row gets an encounter number of its own."""
+    in_order: bool = False
+    """Whether each row is a line of its order, and gets a number among these."""
+    also: tuple[Place, ...] = ()
+    """Tables that the same rows go to; a column belongs to each table that has it."""
+    form: Form | None = None
     once: Mapping[str, str] = field(default_factory=dict)
     """Columns that are set when a row is made and then left to OpenEMR."""
     always: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +72,7 @@ _PROVIDER = "NULLIF(@carebus_provider, 0)"
 ENCOUNTERS = Place(
     "form_encounter",
     numbered=True,
+    form=Form("'New Patient Encounter'", "newpatient"),
     once={
         "facility": "@carebus_facility_name",
         "facility_id": "@carebus_facility",
@@ -93,16 +128,99 @@ IMMUNIZATIONS = Place(
 )
 HISTORY = Place("history_data", once={"created_by": _PROVIDER}, away={"tobacco": "''"})
 
+VITALS = Place(
+    "form_vitals",
+    refers="encounter",
+    linked=True,
+    nowhere=0,
+    form=Form("'Vitals'", "vitals", encounter=None),
+    once={"user": "@carebus_user", "groupname": "'Default'"},
+    always={"authorized": "1", "activity": "1"},
+    away={"activity": "0"},
+)
+ORDERS = Place(
+    "procedure_order",
+    key="procedure_order_id",
+    patient="patient_id",
+    refers="encounter_id",
+    nowhere=0,
+    form=Form(
+        "IF(t.procedure_order_type = 'procedure', 'Procedure', 'Results')",
+        "procedure_order",
+        date="date_ordered",
+        encounter="encounter_id",
+    ),
+    once={
+        "provider_id": "@carebus_provider",
+        "lab_id": "@carebus_lab",
+        "order_priority": "'normal'",
+        "history_order": "'1'",
+        "order_intent": "'order'",
+    },
+    always={"activity": "1", "order_status": "'complete'", "date_collected": "{date_ordered}"},
+    away={"activity": "0"},
+)
+ORDER_LINES = Place(
+    "procedure_order_code",
+    patient="",
+    once={"procedure_source": "'1'"},
+    always={"procedure_order_title": "{procedure_type}"},
+)
+REPORTS = Place(
+    "procedure_report",
+    key="procedure_report_id",
+    patient="",
+    parents={"procedure_order_id": Parent("procedure_order", "procedure_order_id")},
+    in_order=True,
+    also=(ORDER_LINES,),
+    once={"source": "@carebus_provider"},
+    always={"date_collected": "{date_report}", "report_status": "'final'", "review_status": "'reviewed'"},
+    away={"report_status": "'error'"},
+)
+RESULTS = Place(
+    "procedure_result",
+    key="procedure_result_id",
+    patient="",
+    parents={"procedure_report_id": Parent("procedure_report", "procedure_report_id")},
+    always={"result_status": "'final'"},
+    away={"result_status": "'error'"},
+)
+
 PLACES: Mapping[str, Place] = {
     "form_encounter": ENCOUNTERS,
+    "form_encounter.measurement": ENCOUNTERS,
+    "form_vitals.measurement": VITALS,
     "lists.condition_occurrence": LISTS,
+    "lists.device_exposure": LISTS,
     "lists.observation": LISTS,
+    "lists.procedure_occurrence": LISTS,
     "history_data": HISTORY,
     "prescriptions": PRESCRIPTIONS,
     "immunizations": IMMUNIZATIONS,
+    "procedure_order.measurement": ORDERS,
+    "procedure_order.observation": ORDERS,
+    "procedure_order.procedure_occurrence": ORDERS,
+    "procedure_report.measurement": REPORTS,
+    "procedure_report.observation": REPORTS,
+    "procedure_report.procedure_occurrence": REPORTS,
+    "procedure_result.measurement": RESULTS,
+    "procedure_result.observation": RESULTS,
 }
 """By write of a plan; ``patient_data`` and ``patient_data.death`` have ways of their own (``charts``)."""
-TARGETS = (ENCOUNTERS, LISTS, PRESCRIPTIONS, IMMUNIZATIONS, HISTORY)
+TARGETS = (
+    ENCOUNTERS,
+    LISTS,
+    ORDERS,
+    PRESCRIPTIONS,
+    REPORTS,
+    IMMUNIZATIONS,
+    RESULTS,
+    HISTORY,
+    VITALS,
+)
+"""In the order of writing: a row comes after those that it refers to."""
+FILLED = tuple(filled for place in TARGETS for filled in (place, *place.also))
+"""Every place of which rows of a plan come to stand."""
 
 
 def place_of(write: str) -> Place:
@@ -116,14 +234,39 @@ def place_of(write: str) -> Place:
     return place
 
 
-def check_columns(table: str, columns: tuple[str, ...], also: str = "") -> None:
-    """Refuse columns that we know nothing of: names go into SQL.
+def is_of(write: str, place: Place) -> bool:
+    """Return whether a write goes to a place."""
+    return PLACES.get(write) is place
+
+
+def check_rows(place: Place, columns: tuple[str, ...]) -> None:
+    """Refuse columns of a place that we know nothing of.
 
     Raises:
         UnsupportedContract: There is one.
     """
-    known = TABLES[table].columns
-    if unknown := [c for c in columns if c not in known and c != also]:
+    more = [c for other in place.also for c in TABLES[other.table].columns]
+    check_columns(place.table, columns, [place.refers, *more])
+
+
+def has(place: Place, column: str) -> bool:
+    """Return whether the place's own table has a column."""
+    return column in TABLES[place.table].columns
+
+
+def check_columns(table: str, columns: tuple[str, ...], also: Iterable[str] = ()) -> None:
+    """Refuse columns that we know nothing of: names go into SQL.
+
+    Args:
+        table: Where rows go.
+        columns: As the plan names them.
+        also: What else it may name.
+
+    Raises:
+        UnsupportedContract: There is one.
+    """
+    known = {*TABLES[table].columns, *also}
+    if unknown := [c for c in columns if c not in known]:
         raise UnsupportedContract(
             f"plans write {table}.{unknown[0]}, which this loader does not know: upgrade it"
             if unknown[0].isidentifier()

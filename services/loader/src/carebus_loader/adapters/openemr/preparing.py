@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from carebus_contracts.errors import ConfigurationError
 from carebus_loader.adapters.openemr.charts import named_lock
-from carebus_loader.adapters.openemr.checking import LOGIN, read_columns
+from carebus_loader.adapters.openemr.checking import LAB, LOGIN, read_columns
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.derived_sql import LOCATION_ROW, part, register
 from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_DDL
@@ -44,6 +44,7 @@ async def prepare(settings: OpenEmrSettings) -> list[str]:
                 done.append(f"openemr: ledger {LEDGER}")
             done += await _introduce_facility(session, settings)
             done += await _introduce_provider(session, settings)
+            done += await _introduce_lab(session, settings)
     finally:
         session.close()
     return done
@@ -119,6 +120,22 @@ async def _introduce_provider(session: Session, settings: OpenEmrSettings) -> li
     await _map_location(session, "users", this)
     await session.commit()
     return [f"openemr: provider {LOGIN}"]
+
+
+async def _introduce_lab(session: Session, settings: OpenEmrSettings) -> list[str]:
+    """Make the laboratory that orders name; FHIR shows results of one whose director has an NPI."""
+    if await session.select("SELECT 1 FROM procedure_providers WHERE name = %s", (LAB,)):
+        return []
+    await session.begin()
+    await session.execute(
+        "INSERT INTO procedure_providers (uuid, name, npi, active, lab_director) VALUES (%s, %s, %s, 1, "
+        "COALESCE((SELECT MIN(id) FROM users WHERE username = %s), 0))",
+        (_uuid(settings.database, "procedure_providers", LAB), LAB, settings.provider_npi, LOGIN),
+    )
+    this = "procedure_providers t WHERE t.name = %s"
+    await session.execute(register("procedure_providers", this, key="ppid"), (LAB,))
+    await session.commit()
+    return [f"openemr: laboratory {LAB}"]
 
 
 async def _map_location(session: Session, table: str, rows: str) -> None:

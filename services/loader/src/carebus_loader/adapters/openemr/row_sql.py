@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from carebus_loader.adapters.openemr.places import TARGETS, Place
+from carebus_loader.adapters.openemr.places import FILLED, Place, has
 from carebus_loader.adapters.openemr.schema import TABLES
 
 NULL = r"\N"
@@ -34,7 +34,7 @@ def temporary_tables() -> list[str]:
         f"CREATE TEMPORARY TABLE {LINKS} "
         "(uuid BINARY(16) NOT NULL PRIMARY KEY, pid BIGINT, encounter BIGINT) ENGINE=InnoDB",
     ]
-    for table in ("patient_data", *(place.table for place in TARGETS)):
+    for table in ("patient_data", *(place.table for place in FILLED)):
         keys = {"uuid", "pid", "encounter"}
         text = [
             f"`{c.name}` LONGTEXT"
@@ -74,41 +74,85 @@ def _number(cell: object) -> str:
 
 
 @lru_cache(maxsize=256)
-def load_direct(place: Place, columns: tuple[str, ...]) -> str:
-    """Return the LOAD DATA of rows that are not there yet: the plan's cells, pid, and an encounter number."""
-    read = [_read(place, column) for column in columns] + [f"`{place.patient}`"]
-    if place.numbered:
-        read.append("`encounter`")
+def load_direct(place: Place, columns: tuple[str, ...], of: Place | None = None) -> str:
+    """Return the LOAD DATA of rows that are not there yet.
+
+    Lines hold the plan's cells, pid, and a number where each row gets one.
+
+    Args:
+        place: Where to.
+        columns: Of the plan.
+        of: Whose rows they are, if not the place's own.
+    """
+    read = [_read(place, column) for column in columns]
+    read.append(f"`{place.patient}`" if place.patient else "@pid")
+    read += _number_of(of or place)
     named = {column: f"`{column}`" for column in columns}
-    sets = ["`uuid` = UNHEX(@uuid)"] + [
+    sets = ["`uuid` = UNHEX(@uuid)"] if has(place, "uuid") else []
+    sets += [
         f"`{column}` = {sql.format_map(named)}" for column, sql in {**place.once, **place.always}.items()
     ]
     return f"{_load(place.table, read)} SET {', '.join(sets)}"
 
 
 @lru_cache(maxsize=256)
-def load_staging(table: str, columns: tuple[str, ...], refers: str = "", *, numbered: bool = False) -> str:
-    """Return the LOAD DATA of the same cells into a staging table."""
-    read = ["@uuid" if c == "uuid" else "`encounter`" if c == refers else f"`{c}`" for c in columns]
-    read += ["`pid`", "`encounter`"] if numbered else ["`pid`"]
+def load_staging(
+    table: str, columns: tuple[str, ...], place: Place | None = None, of: Place | None = None
+) -> str:
+    """Return the LOAD DATA of the same cells into a staging table.
+
+    Args:
+        table: Which.
+        columns: Of the plan.
+        place: The table's place; none for patients.
+        of: Whose rows they are, if not the place's own.
+    """
+    refers = place.refers if place else ""
+    read = [
+        "@uuid"
+        if c == "uuid"
+        else "`encounter`"
+        if c == refers
+        else f"`{c}`"
+        if place is None or has(place, c)
+        else "@skip"
+        for c in columns
+    ]
+    read.append("`pid`")
+    if place is not None:
+        read += _number_of(of or place)
     return f"{_load(staging(table), read)} SET uuid = UNHEX(@uuid)"
 
 
 @lru_cache(maxsize=256)
-def upsert(place: Place, columns: tuple[str, ...]) -> str:
+def upsert(place: Place, columns: tuple[str, ...], of: Place | None = None) -> str:
     """Return the statement that puts staged rows: clinical columns only, where a row is there already."""
-    clinical = [c for c in columns if c != "uuid" and not (c == place.refers and place.linked)]
+    clinical = [
+        c for c in columns if c != "uuid" and (has(place, c) or (c == place.refers and not place.linked))
+    ]
     named = {c: f"s.`{'encounter' if c == place.refers else c}`" for c in columns}
-    values = {"uuid": "s.uuid", place.patient: "s.pid", **{c: named[c] for c in clinical}}
-    if place.numbered:
-        values["encounter"] = "s.encounter"
+    values = {"uuid": "s.uuid"} if has(place, "uuid") else {}
+    if place.patient:
+        values[place.patient] = "s.pid"
+    values |= {c: named[c] for c in clinical}
+    number = [c.strip("`") for c in _number_of(of or place)]
+    values |= {c: f"s.`{c}`" for c in number}
     values |= {c: sql.format_map(named) for c, sql in {**place.once, **place.always}.items()}
     kept = [*clinical, *place.always]
+    if not place.numbered:
+        kept += number
     return (
         f"INSERT INTO `{place.table}` ({_names(values)}) SELECT {', '.join(values.values())} "
         f"FROM {staging(place.table)} s ON DUPLICATE KEY UPDATE "
         + ", ".join(f"`{c}` = VALUES(`{c}`)" for c in kept)
     )
+
+
+def _number_of(place: Place) -> list[str]:
+    """Return the column of the number that comes last in a line."""
+    if place.numbered:
+        return ["`encounter`"]
+    return ["`procedure_order_seq`"] if place.in_order else []
 
 
 @lru_cache(maxsize=256)
@@ -136,7 +180,8 @@ LOAD_LINKS = (
 def _read(place: Place, column: str) -> str:
     if column == "uuid":
         return "@uuid"
-    return "@link" if column == place.refers and place.linked else f"`{column}`"
+    # A column of the same name as a link's cannot be its own: form_vitals has no encounter.
+    return f"`{column}`" if has(place, column) and not (column == place.refers and place.linked) else "@skip"
 
 
 def _load(table: str, read: Sequence[str]) -> str:

@@ -13,13 +13,18 @@ from carebus_loader.adapters.openemr import derived_sql as derived
 from carebus_loader.adapters.openemr import row_sql as sql
 from carebus_loader.adapters.openemr.changes import DEATH, PATIENT, Change
 from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.order_lines import OrderLines
 from carebus_loader.adapters.openemr.places import (
     ENCOUNTERS,
+    FILLED,
     LISTS,
     PRESCRIPTIONS,
     TARGETS,
+    Parent,
     Place,
     check_columns,
+    check_rows,
+    is_of,
     place_of,
 )
 
@@ -29,6 +34,8 @@ _UUIDS_A_STATEMENT = 1_000
 _Rows = list[tuple[int, list[list[object]]]]
 """Rows by patient's number."""
 _Group = tuple[Place, tuple[str, ...], _Rows]
+_Links = defaultdict[Place, list[str]]
+"""Lines of uuid, patient's and encounter's number by place."""
 
 
 class Bent(Exception):
@@ -85,7 +92,9 @@ async def put_rows(session: Session, charted: Sequence[Charted], block: range, *
     if slow:
         await _find_encounters(session, slow, encounters)
     for c in charted:
-        encounters.assign(str(row[0]) for row in c.change.put.get(ENCOUNTERS.table, ()))
+        for write, rows in c.change.put.items():
+            if is_of(write, ENCOUNTERS):
+                encounters.assign(str(row[0]) for row in rows)
     if quick:
         await _put_direct(session, quick, encounters)
     if slow:
@@ -99,17 +108,18 @@ async def put_rows(session: Session, charted: Sequence[Charted], block: range, *
 
 async def clear_staging(session: Session) -> None:
     """Empty the staging tables; outside of a transaction, as it may end one."""
-    for table in (sql.GONE, sql.LINKS, sql.PATIENTS, *(sql.staging(p.table) for p in TARGETS)):
+    for table in (sql.GONE, sql.LINKS, sql.PATIENTS, *(sql.staging(p.table) for p in FILLED)):
         await session.execute(f"TRUNCATE TABLE {table}")
 
 
 async def _put_direct(session: Session, charted: Sequence[Charted], encounters: Encounters) -> None:
-    links: list[str] = []
+    links: _Links = defaultdict(list)
     filled: set[str] = set()
-    async for place, columns, lines in _made_ready(charted, encounters, links):
+    async for place, columns, lines in _made_ready(session, charted, encounters, links, fresh=True):
         filled.add(place.table)
-        if not await session.load(sql.load_direct(place, columns), lines):
-            raise Bent
+        for into in (place, *place.also):
+            if not await session.load(sql.load_direct(into, columns, place), lines):
+                raise Bent
     pids = [c.pid for c in charted]
     for place in TARGETS:
         if place.table in filled and place is not LISTS:
@@ -117,35 +127,33 @@ async def _put_direct(session: Session, charted: Sequence[Charted], encounters: 
                 await session.execute(statement)
     if filled & {LISTS.table, PRESCRIPTIONS.table}:
         await session.execute(derived.register(LISTS.table, derived.of_charts(LISTS, pids)))
-    await _link(session, links)
+    await _link(session, links, fresh=True)
 
 
 async def _put_staged(session: Session, charted: Sequence[Charted], encounters: Encounters) -> None:
     await _update_patients(session, charted)
-    links: list[str] = []
-    async for place, columns, lines in _made_ready(charted, encounters, links):
-        load = sql.load_staging(place.table, columns, place.refers, numbered=place.numbered)
-        if not await session.load(load, lines):
-            raise ConstraintViolated(f"{place.table}: a row is no text that the server can read")
-        await session.execute(sql.upsert(place, columns))
+    links: _Links = defaultdict(list)
+    async for place, columns, lines in _made_ready(session, charted, encounters, links, fresh=False):
+        for into in (place, *place.also):
+            if not await session.load(sql.load_staging(into.table, columns, into, place), lines):
+                raise ConstraintViolated(f"{into.table}: a row is no text that the server can read")
+            await session.execute(sql.upsert(into, columns, place))
         for statement in derived.after_rows(place, derived.of_staged(place), fresh=False):
             await session.execute(statement)
-        if place is ENCOUNTERS:
-            await session.execute(derived.after_staged_encounters())
-        elif place is PRESCRIPTIONS:
+        if place is PRESCRIPTIONS:
             for statement in derived.after_staged_prescriptions():
                 await session.execute(statement)
         elif place is LISTS:
             await session.execute(derived.without_links())
-    await _link(session, links)
+    await _link(session, links, fresh=False)
 
 
-async def _link(session: Session, links: Sequence[str]) -> None:
-    if links:
+async def _link(session: Session, links: _Links, *, fresh: bool) -> None:
+    for place, lines in links.items():
         await session.execute(f"DELETE FROM {sql.LINKS}")
-        if not await session.load(sql.LOAD_LINKS, links):
-            raise ConstraintViolated("lists: a link is malformed")
-        for statement in derived.after_links():
+        if not await session.load(sql.LOAD_LINKS, lines):
+            raise ConstraintViolated(f"{place.table}: a link is malformed")
+        for statement in derived.after_links(place, fresh=fresh):
             await session.execute(statement)
 
 
@@ -201,42 +209,86 @@ async def _find_encounters(session: Session, charted: Sequence[Charted], encount
             elif place.refers in columns:
                 at = columns.index(place.refers)
                 wanted.update(str(row[at]) for row in rows if row[at])
-    uuids = sorted(map(_uuid, wanted))
-    for start in range(0, len(uuids), _UUIDS_A_STATEMENT):
-        some = uuids[start : start + _UUIDS_A_STATEMENT]
-        found = await session.select(
-            f"SELECT uuid, encounter FROM form_encounter WHERE uuid IN ({', '.join(['%s'] * len(some))})",
-            some,
-        )
-        encounters.number.update((uuid.hex(), number) for uuid, number in found)
+    encounters.number.update(await _numbers(session, Parent("form_encounter", "encounter"), wanted))
 
 
 async def _made_ready(
-    charted: Sequence[Charted], encounters: Encounters, links: list[str]
+    session: Session, charted: Sequence[Charted], encounters: Encounters, links: _Links, *, fresh: bool
 ) -> AsyncIterator[tuple[Place, tuple[str, ...], list[str]]]:
-    """Yield place, columns and lines of each group; while the server has one, the next is made ready."""
+    """Yield place, columns and lines of each group; while the server has one, the next is made ready.
+
+    Rows that refer to others wait until those are written, and have their numbers.
+    """
 
     def ready(group: _Group) -> asyncio.Task[list[str]]:
         return asyncio.create_task(asyncio.to_thread(lambda: list(_lines(*group, encounters, links))))
 
-    groups = [(place, columns, rows) for (place, columns), rows in _grouped(charted).items()]
+    groups = [(place, columns, rows) for (place, columns), rows in _grouped(charted)]
     coming: asyncio.Task[list[str]] | None = None
     for group, following in zip_longest(groups, groups[1:]):
+        if group[0].parents:
+            await _find_parents(session, group)
+        if group[0].in_order:
+            await _number_lines(session, group, fresh=fresh)
         lines = await (coming or ready(group))
-        coming = ready(following) if following else None
+        coming = ready(following) if following and not following[0].parents else None
         yield group[0], group[1], lines
 
 
-def _grouped(charted: Sequence[Charted]) -> dict[tuple[Place, tuple[str, ...]], _Rows]:
-    """Gather rows of all subjects by place and columns; encounters first, as others refer to them."""
+async def _find_parents(session: Session, group: _Group) -> None:
+    """Put the numbers of other rows where the plan holds their uuids.
+
+    Raises:
+        ConstraintViolated: There is no such row.
+    """
+    place, columns, rows = group
+    for column, parent in place.parents.items():
+        if column not in columns:
+            continue
+        at = columns.index(column)
+        of_group = [row for _, some in rows for row in some if row[at] is not None]
+        number = await _numbers(session, parent, {str(row[at]) for row in of_group})
+        for row in of_group:
+            if (found := number.get(str(row[at]))) is None:
+                raise ConstraintViolated(f"{place.table}: a row refers to a {parent.table} that is not there")
+            row[at] = found
+
+
+async def _numbers(session: Session, parent: Parent, wanted: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of rows by uuid in hex."""
+    number: dict[str, int] = {}
+    uuids = sorted(map(_uuid, wanted))
+    for start in range(0, len(uuids), _UUIDS_A_STATEMENT):
+        some = ", ".join(f"x'{uuid.hex()}'" for uuid in uuids[start : start + _UUIDS_A_STATEMENT])
+        found = await session.select(
+            f"SELECT uuid, `{parent.key}` FROM `{parent.table}` FORCE INDEX (uuid) WHERE uuid IN ({some})"
+        )
+        number.update((uuid.hex(), int(its)) for uuid, its in found)
+    return number
+
+
+async def _number_lines(session: Session, group: _Group, *, fresh: bool) -> None:
+    """Put the number of each line of an order at the end of its row; new lines go by name."""
+    _, columns, rows = group
+    order, name = columns.index("procedure_order_id"), columns.index("procedure_name")
+    lines = OrderLines()
+    every = [row for _, some in rows for row in some]
+    if not fresh:
+        await lines.look_up(session, {str(row[0]): int(str(row[order])) for row in every})
+    for row in sorted(every, key=lambda row: str(row[name])):
+        row.append(lines.number(str(row[0]), int(str(row[order]))))
+
+
+def _grouped(charted: Sequence[Charted]) -> list[tuple[tuple[Place, tuple[str, ...]], _Rows]]:
+    """Gather rows of all subjects by place and columns, in the order of writing."""
     groups: dict[tuple[Place, tuple[str, ...]], _Rows] = {}
     for c in charted:
         for write, rows in c.change.put.items():
             if rows and not write.startswith(PATIENT):
                 place, columns = place_of(write), c.change.columns[write]
-                check_columns(place.table, columns, place.refers)
+                check_rows(place, columns)
                 groups.setdefault((place, columns), []).append((c.pid, rows))
-    return groups
+    return sorted(groups.items(), key=lambda item: TARGETS.index(item[0][0]))
 
 
 def _lines(
@@ -244,19 +296,22 @@ def _lines(
     columns: tuple[str, ...],
     rows: _Rows,
     encounters: Encounters,
-    links: list[str],
+    links: _Links,
 ) -> Iterator[str]:
-    """Yield each row with its references resolved, and note which diagnoses belong to encounters."""
+    """Yield each row with its references resolved, and note which rows belong to encounters."""
     at = columns.index(place.refers) if place.refers in columns else None
     numbers: Mapping[str, int] = encounters.number
+    linked = links[place] if place.linked and at is not None else None
     for pid, some in rows:
         for row in some:
-            if at is not None and row[at] is not None:
-                row[at] = numbers.get(str(row[at]))
-                if place.linked and row[at] is not None:
-                    links.append(f"{row[0]}\t{pid}\t{row[at]}")
+            if at is not None:
+                row[at] = numbers.get(str(row[at]), place.nowhere)
+                if linked is not None and row[at] is not None:
+                    linked.append(f"{row[0]}\t{pid}\t{row[at]}")
             if place.numbered:
                 yield sql.line([*row, pid, numbers[str(row[0])]])
+            elif place.in_order:
+                yield sql.line([*row[:-1], pid, row[-1]])
             else:
                 yield sql.line([*row, pid])
 

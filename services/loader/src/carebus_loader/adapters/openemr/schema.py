@@ -267,6 +267,8 @@ _ALL = (
         type varchar(255)
         subtype varchar(31)! = ''
         title varchar(255)
+        udi varchar(255)
+        udi_data text
         begdate datetime
         enddate datetime
         occurrence int = 0
@@ -640,5 +642,12 @@ WRITTEN = (
     "immunizations",
     "codes",
     "history_data",
+    "procedure_providers",
+    "procedure_type",
+    "procedure_order",
+    "procedure_order_code",
+    "procedure_report",
+    "procedure_result",
+    "form_vitals",
 )
 """Tables that this version writes or reads; their shape is checked before any message is taken."""

@@ -18,7 +18,8 @@ from carebus_loader.adapters.openemr.checking import check_schema, open_session
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.errors import DuplicateKey, LockConflict
 from carebus_loader.adapters.openemr.judging import Judgement, Standing, judge
-from carebus_loader.adapters.openemr.places import ENCOUNTERS, check_columns
+from carebus_loader.adapters.openemr.lab_codes import LabCodes
+from carebus_loader.adapters.openemr.places import ENCOUNTERS, check_columns, is_of
 from carebus_loader.adapters.openemr.preparing import prepare
 from carebus_loader.adapters.openemr.retiring import retire, would_retire
 from carebus_loader.adapters.openemr.rows import Bent, Charted, clear_staging, put_rows
@@ -49,6 +50,7 @@ class OpenEmrTarget:
         self._turn = asyncio.Lock()
         self._sources: set[str] = set()
         self._vaccines = VaccineCodes()
+        self._tests = LabCodes()
 
     async def start(self) -> None:
         """Connect, and check that tables and ledger are the ones that we know.
@@ -167,6 +169,7 @@ class OpenEmrTarget:
         charts = await self._charts(session, judged)
         block = await reserve_encounters(session, sum(map(_encounters, judged)))
         await self._vaccines.know(session, self._settings.database, judged)
+        await self._tests.know(session, self._settings.database, judged)
         if not direct or any(j.standing.known and j.rewritten for j in judged) or _found(charts):
             await clear_staging(session)
         await session.begin()
@@ -245,7 +248,7 @@ def _patient(judgement: Judgement) -> tuple[bytes | None, PatientRow | None]:
 
 
 def _encounters(judgement: Judgement) -> int:
-    return sum(write.count for write in judgement.writes if write.table == ENCOUNTERS.table)
+    return sum(write.count for write in judgement.writes if is_of(write.table, ENCOUNTERS))
 
 
 def _found(charts: Charts) -> bool:
