@@ -41,6 +41,7 @@ from carebus_contracts.topics import (
     OMOP_RECORDS,
     plans,
 )
+from carebus_contracts.versions import Version
 from integration.console.conftest import Bus, an_id, console, until
 
 pytestmark = pytest.mark.usefixtures("loaders")
@@ -345,6 +346,44 @@ async def test_dead_letters_are_listed_shown_and_sent_back_once(bus: Bus, tmp_pa
     assert not any(name.startswith("carebus-dlq") for r in back for name, _ in r.headers)
     assert [letter["redriven"] for letter in marked] == [False, False, True, True]
     assert better["status"] == "completed"
+
+
+async def test_dead_letters_of_the_retired_are_neither_shown_nor_sent_back(bus: Bus, tmp_path: Path) -> None:
+    """Those that come later, too; other persons and newer messages stay; what stands in front is deleted."""
+    source, topic = an_id("source"), plans("documents")
+    dead = topic.dead_letters("carebus-loader-documents")
+
+    async def bury_document(person: int, v: int) -> int:
+        envelope = Envelope(contract="CcdaDocument/1", job_id="j", version=Version(v))
+        original = tuple(write_headers(envelope, event_type="t", event_id="e", source="s"))
+        letter = DeadLetter(DeadLetterReason.CONSTRAINT, "too long", topic.name, 1, 2, 1, "v", original)
+        key = f"{source}/{person}".encode()
+        (place,) = await bus.send(dead, b"patient data", key=key, headers=letter.headers())
+        return int(place.offset)
+
+    async with console(bus, tmp_path) as client:
+        first, stays, behind = [await bury_document(person, 5) for person in (1, 2, 1)]
+        before = (await client.get(f"/deadletters/{dead}", params={"limit": 3})).json()["letters"]
+        body = {"source": source, "persons": [1], "targets": ["documents"]}
+        job_id = (await client.post("/subjects/retire", json=body)).json()["job_id"]
+        await reaches(client, job_id, slices_extracted=1)
+        late, newer = await bury_document(1, 6), await bury_document(1, 2**42)
+
+        async def first_is_deleted() -> bool:
+            return all(record.offset > first for record in await bus.read(dead))
+
+        await until(first_is_deleted)
+        listed = (await client.get(f"/deadletters/{dead}", params={"limit": 2})).json()["letters"]
+        shown = [(await client.get(f"/deadletters/{dead}/{n}")).status_code for n in (behind, late, stays)]
+        redrive = (await client.post("/deadletters/redrive", json={"topic": dead})).json()["job_id"]
+        await reaches(client, redrive, status="completed")
+
+    back = [r for r in await bus.read(topic.name) if (r.key or b"").startswith(source.encode())]
+    assert [letter["offset"] for letter in before] == [behind, stays, first]
+    assert [letter["offset"] for letter in listed] == [newer, stays]
+    assert shown == [404, 404, 200]
+    assert sorted(read_headers(r.headers).version.v for r in back) == [5, 2**42]
+    assert (await bus.read(dead))[0].offset == stays
 
 
 async def test_persons_are_retired_through_the_converter(bus: Bus, tmp_path: Path) -> None:

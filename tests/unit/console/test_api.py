@@ -72,6 +72,9 @@ class FakeLetters:
             return None
         return StoredLetter(7, 1, "job-1", 4, LETTER, key=b"k", value=b"\x00\xff", headers=(("h", b"v"),))
 
+    async def delete_retired(self) -> int:
+        return 0
+
     async def all(self, topic: str) -> AsyncGenerator[Sequence[StoredLetter], None]:
         yield []
 

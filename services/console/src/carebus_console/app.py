@@ -9,6 +9,7 @@ from carebus_console.adapters.kafka_ends import KafkaEnds
 from carebus_console.adapters.kafka_loaders import KafkaLoaders
 from carebus_console.api import Api
 from carebus_console.desk import Desk
+from carebus_console.domain.retired_letters import void_by
 from carebus_console.errands import Errands
 from carebus_console.handlers import admit_jobs
 from carebus_console.judging import Judge
@@ -41,7 +42,7 @@ def build(settings: ConsoleSettings | None = None, kafka: KafkaSettings | None =
         states_per_s=settings.states_per_s,
         keep_days=settings.keep_days,
     )
-    letters = KafkaDeadLetters(kafka, records.redriven)
+    letters = KafkaDeadLetters(kafka, records.redriven, lambda: void_by(records.book))
     judge = Judge(records, loaders=KafkaLoaders(kafka), token=settings.token)
     desk = Desk(records, producer=producer, judge=judge)
     requests = worker.subscribe(

@@ -171,6 +171,16 @@ class Errands:
                 persons=len(retired) if persons else 0,
             )
             await self._say(done)
+        if not request.dry_run:
+            await self._delete_letters()
+
+    async def _delete_letters(self) -> None:
+        """Delete dead letters of retired subjects where Kafka can; none of them is shown any more anyway."""
+        try:
+            if count := await self._letters.delete_retired():
+                log.info("dead_letters_deleted", letters=count)
+        except TransientError as error:
+            log.warning("dead_letters_not_deleted", error=str(error))
 
     async def _say(self, *events: Planned | Issued | SliceDone | Failed) -> None:
         await self._producer.send(

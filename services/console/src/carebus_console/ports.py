@@ -59,6 +59,9 @@ class DeadLetterStore(Protocol):
     def all(self, topic: str) -> AsyncGenerator[Sequence[StoredLetter], None]:
         """Yield those that stand there now, in order, in bounded batches."""
 
+    async def delete_retired(self) -> int:
+        """Delete letters of retired subjects as far as that is possible; return how many went."""
+
 
 class Jobs(Protocol):
     """Jobs as the API sees them."""

@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
+from carebus_console.domain.retired_letters import Rule, addressed
 from carebus_console.ports import LetterCount, StoredLetter
 from carebus_contracts.dead_letters import read_dead_letter
 from carebus_contracts.errors import TransientError
 from carebus_contracts.headers import read_headers
-from carebus_contracts.topics import dead_letter_topics
+from carebus_contracts.topics import OMOP_RECORDS, TARGETS, dead_letter_topics, plans
 from carebus_runtime.settings import KafkaSettings
 
 BATCH = 100
@@ -24,11 +26,20 @@ PARTITION = 0
 
 
 class KafkaDeadLetters:
-    """Dead letters with what became of them: ``redriven`` tells the offsets that were sent back."""
+    """Dead letters with what became of them; those of retired subjects are passed over.
 
-    def __init__(self, kafka: KafkaSettings, redriven: Callable[[str], Collection[int]]) -> None:
+    ``redriven`` tells the offsets that were sent back, ``void`` the rules of all retirements.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        redriven: Callable[[str], Collection[int]],
+        void: Callable[[], Sequence[Rule]],
+    ) -> None:
         self._kafka = kafka
         self._redriven = redriven
+        self._void = void
 
     async def counts(self) -> list[LetterCount]:
         """Count the letters of every dead-letter topic that exists.
@@ -59,12 +70,17 @@ class KafkaDeadLetters:
         async with self._consumer() as consumer:
             first, end = await _bounds(consumer, topic)
             end = end if before is None else min(end, before)
-            found = [
-                self._stored(record, whole=False)
-                async for records in _between(consumer, topic, max(first, end - limit), end)
-                for record in records
-            ]
-        return found[::-1]
+            rules, found = self._void(), list[StoredLetter]()
+            while end > first and len(found) < limit:
+                begin = max(first, end - limit)
+                page = [
+                    self._stored(record, whole=False)
+                    async for records in _between(consumer, topic, begin, end)
+                    for record in records
+                    if not _is_void(record, rules)
+                ]
+                found, end = [*found, *page[::-1]], begin
+        return found[:limit]
 
     async def letter(self, topic: str, offset: int) -> StoredLetter | None:
         """Return one letter, None when there is none.
@@ -77,7 +93,8 @@ class KafkaDeadLetters:
             if not first <= offset < end:
                 return None
             async for records in _between(consumer, topic, offset, offset + 1):
-                return self._stored(records[0], whole=True)
+                void = _is_void(records[0], self._void())
+                return None if void else self._stored(records[0], whole=True)
         return None
 
     async def all(self, topic: str) -> AsyncGenerator[Sequence[StoredLetter], None]:
@@ -89,7 +106,49 @@ class KafkaDeadLetters:
         async with self._consumer() as consumer:
             first, end = await _bounds(consumer, topic)
             async for records in _between(consumer, topic, first, end):
-                yield [self._stored(record, whole=True) for record in records]
+                rules = self._void()
+                if chosen := [self._stored(r, whole=True) for r in records if not _is_void(r, rules)]:
+                    yield chosen
+
+    async def delete_retired(self) -> int:
+        """Delete what nobody needs any more from the beginning of each topic; return how many letters.
+
+        Kafka deletes up to an offset only: what lies behind a letter that still counts waits for the
+        topic's retention.
+
+        Raises:
+            TransientError: Kafka does not answer, or does not allow it.
+        """
+        rules, deleted = self._void(), 0
+        async with self._consumer() as consumer:
+            there = set((await consumer._client.fetch_all_metadata()).topics())
+            for topic in (t.name for t in dead_letter_topics() if t.name in there and _holds_records(t.name)):
+                first, end = await _bounds(consumer, topic)
+                keep = await self._first_that_counts(consumer, topic, first, end, rules)
+                if keep > first:
+                    await self._delete_before(topic, keep)
+                    deleted += keep - first
+        return deleted
+
+    async def _first_that_counts(
+        self, consumer: Any, topic: str, first: int, end: int, rules: Sequence[Rule]
+    ) -> int:
+        redriven = self._redriven(topic)
+        async for records in _between(consumer, topic, first, end):
+            for record in records:
+                if record.offset not in redriven and not _is_void(record, rules):
+                    return int(record.offset)
+        return end
+
+    async def _delete_before(self, topic: str, offset: int) -> None:
+        admin = AIOKafkaAdminClient(**self._kafka.client())
+        try:
+            await admin.start()
+            await admin.delete_records(
+                {TopicPartition(topic, PARTITION): RecordsToDelete(before_offset=offset)}
+            )
+        finally:
+            await admin.close()
 
     def _stored(self, record: Any, *, whole: bool) -> StoredLetter:
         headers = tuple(record.headers)
@@ -125,6 +184,20 @@ class KafkaDeadLetters:
             ) from error
         finally:
             await consumer.stop()
+
+
+def _is_void(record: Any, rules: Sequence[Rule]) -> bool:
+    headers = tuple(record.headers)
+    letter = read_dead_letter(headers)
+    if not rules or letter is None:
+        return False
+    about = addressed(letter.topic, record.key, read_headers(headers))
+    return about is not None and any(rule.covers(about) for rule in rules)
+
+
+def _holds_records(topic: str) -> bool:
+    """Whether letters there are records of persons; the book of jobs follows some of the others."""
+    return topic.startswith(tuple(f"{t.name}." for t in (OMOP_RECORDS, *map(plans, TARGETS))))
 
 
 async def _bounds(consumer: Any, topic: str) -> tuple[int, int]:
