@@ -18,6 +18,7 @@ from carebus_contracts.jobs import (
     Controlled,
     Failed,
     Issued,
+    JobControl,
     JobEvent,
     JobState,
     JobStatus,
@@ -78,6 +79,26 @@ def enter(ledger: JobLedger, message: JobEvent | Receipt, at_ms: int) -> bool:
     if isinstance(message, Receipt):
         return ledger.apply_receipt(message, at_ms)
     return ledger.apply(message, at_ms)
+
+
+def test_notes_of_admission_and_plan_are_in_the_state() -> None:
+    """Both are for whoever reads the report."""
+    note = "job other runs on source 'lab' as well"
+    state = folded(accepted().model_copy(update={"notes": (note,)}), planned(notes=("times are UTC",))).state
+
+    assert state.notes == (note, "times are UTC")
+
+
+def test_a_resume_does_not_undo_a_cancel() -> None:
+    """Whatever is said after it, the word that cancelled stands, with discard if any said so."""
+    said = [Controlled(job_id=JOB, action=a, discard=d) for a, d in
+            [(ControlAction.CANCEL, False), (ControlAction.RESUME, False), (ControlAction.CANCEL, True),
+             (ControlAction.PAUSE, False)]]  # fmt: skip
+    ledger = folded(accepted(), planned(2), *said)
+
+    assert ledger.cancel == JobControl(job_id=JOB, action=ControlAction.CANCEL, discard=True)
+    assert ledger.state.status is JobStatus.CANCELLED
+    assert folded(accepted()).cancel is None
 
 
 def test_a_job_completes_when_every_message_is_accounted_for() -> None:

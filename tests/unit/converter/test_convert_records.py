@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from carebus_contracts.dead_letters import DeadLetterReason
 from carebus_contracts.errors import UnmappableRecord
 from carebus_contracts.headers import Envelope
-from carebus_contracts.omop.bundle import decode_person, encode_person
+from carebus_contracts.omop.bundle import decode_person, decode_reference, encode_person
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
 from carebus_converter.domain.revision import MAPPING_REVISION
@@ -96,6 +97,22 @@ async def test_records_without_a_place_at_a_target_are_accounted_for() -> None:
         Result.UNCHANGED,
         ((1, 1), (4, 4)),
     )
+
+
+async def test_reference_rows_without_a_place_are_counted() -> None:
+    """The receipt says how many rows of which table, so that the account of rows closes as well."""
+    golden = Path(__file__).parents[2] / "contract/wire/golden/v1/reference_records.json"
+    records = decode_reference(golden.read_bytes())
+    envelope = Envelope(
+        job_id="j", slice=0, attempt="a", ordinal=4, version=Version(70), targets=("openemr",)
+    )
+    message: Received[Records] = Received(records, envelope, "t", 0, 0, 0, b"k", 1)
+
+    outcomes = await handled([message])
+
+    (receipt,) = outcomes.receipts
+    assert receipt.not_mapped == {records.table: {"only_as_referred": len(records.records)}}
+    assert len(records.records) > 0
 
 
 async def test_messages_of_a_discarded_job_are_skipped_and_counted() -> None:

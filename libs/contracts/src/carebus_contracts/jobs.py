@@ -84,6 +84,12 @@ class ExtractJob(_Job):
         default=False, description="Also the whole vocabulary, not only concepts in use."
     )
     slice_persons: int | None = Field(default=None, ge=1, le=100_000, description="Persons a slice at most.")
+    max_record_errors: int | None = Field(
+        default=None,
+        ge=0,
+        description="The job fails when one target gives up more messages (a person each, or a chunk of "
+        "reference rows) than this; left out, more than 1,000 or 5 % of the persons, whichever is more.",
+    )
     dry_run: bool = Field(default=False, description="Compare and count, write nothing.")
 
 
@@ -188,6 +194,7 @@ class Accepted(_Event):
     job_id: str
     request: JobRequest
     claimed: bool = True
+    notes: tuple[str, ...] = Field(default=(), description="What a reader of the report should know.")
 
 
 class Rejected(_Event):

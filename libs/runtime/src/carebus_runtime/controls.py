@@ -1,4 +1,4 @@
-"""What people last said to each job: followed by every replica, without a group."""
+"""What people said to each job: followed by every replica, without a group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ log = Log(__name__)
 
 
 class JobControls:
-    """The last word to each job; complete once ``caught_up`` is set."""
+    """The word that stands for each job; complete once ``caught_up`` is set.
+
+    The last one, but that a cancel is for good: a pause or resume after it, which the console refuses and
+    anyone may yet write to the topic, changes nothing. As compaction keeps only the last word, the
+    console says such a cancel again (``KafkaBook``).
+    """
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._last: dict[str, JobControl] = {}
@@ -53,4 +58,11 @@ class JobControls:
             except InvalidMessage:
                 log.warning("control_unreadable", partition=record.partition, offset=record.offset)
             else:
-                self._last[control.job_id] = control
+                self._last[control.job_id] = _standing(self._last.get(control.job_id), control)
+
+
+def _standing(before: JobControl | None, said: JobControl) -> JobControl:
+    if before is None or before.action is not ControlAction.CANCEL:
+        return said
+    discard = said.action is ControlAction.CANCEL and said.discard
+    return before.model_copy(update={"discard": True}) if discard else before

@@ -37,9 +37,9 @@ def admit_jobs(records: KafkaBook, *, producer: Producer, judge: Judge) -> Handl
         claimed = not judge.proved(message)
         admission = await judge.judge(message.payload, place=place, claimed=claimed, fresh=fresh)
         match admission:
-            case Admitted(job=job):
+            case Admitted(job=job, notes=notes):
                 await producer.send([accepted_message(job)])
-                accepted = Accepted(job_id=job.job_id, request=job.request, claimed=job.claimed)
+                accepted = Accepted(job_id=job.job_id, request=job.request, claimed=job.claimed, notes=notes)
                 await producer.send([event_message(accepted)])
                 fresh[job.job_id] = job.request
                 log.info("job_accepted", job_id=job.job_id, kind=job.request.kind, claimed=job.claimed)

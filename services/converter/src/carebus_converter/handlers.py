@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from carebus_contracts.dead_letters import DeadLetterReason
 from carebus_contracts.errors import RecordError
@@ -20,6 +21,9 @@ from carebus_runtime.offload import Offload
 from carebus_runtime.received import DeadLettered, Handler, Outcomes, Outgoing, Received
 
 log = Log(__name__)
+
+ONLY_AS_REFERRED = "only_as_referred"
+"""Reference rows are at a target that takes persons only as far as the rows of persons refer to them."""
 
 Records = PersonRecords | ReferenceRecords
 Convert = Callable[[Records, str], bytes | None]
@@ -48,12 +52,12 @@ def _converted(
     batch: Sequence[Received[Records]], convert: Convert, stage: str, controls: Discards
 ) -> Outcomes:
     outgoing: list[Outgoing] = []
-    settled: list[tuple[Envelope, str, Result, str]] = []
+    settled: list[_Settled] = []
     dead: list[DeadLettered] = []
     for index, message in enumerate(batch):
         envelope = message.envelope
         if controls.discarded(envelope.job_id):
-            settled += [(envelope, t, Result.DISCARDED, "job cancelled") for t in envelope.targets]
+            settled += [_Settled(envelope, t, Result.DISCARDED, "job cancelled") for t in envelope.targets]
             continue
         failed: dict[str, tuple[DeadLetterReason, str]] = {}
         for target in envelope.targets:
@@ -67,7 +71,7 @@ def _converted(
                 failed[target] = DeadLetterReason.UNEXPECTED, type(error).__name__
             else:
                 if value is None:
-                    settled.append((envelope, target, Result.UNCHANGED, "no place for reference rows"))
+                    settled.append(_without_place(message, target))
                 else:
                     outgoing.append(_message(message, target, value))
         if failed:
@@ -95,12 +99,33 @@ def _message(message: Received[Records], target: str, value: bytes) -> Outgoing:
     )
 
 
-def _receipts(settled: Sequence[tuple[Envelope, str, Result, str]], stage: str) -> list[Receipt]:
-    ordinals: dict[tuple[str, int, str, str, Result, str], list[int]] = {}
-    for envelope, target, result, reason in settled:
+class _Settled(NamedTuple):
+    """What became of a message here, for one target."""
+
+    envelope: Envelope
+    target: str
+    result: Result
+    reason: str
+    table: str = ""
+    rows: int = 0
+    """Rows of the table that have no place."""
+
+
+def _without_place(message: Received[Records], target: str) -> _Settled:
+    records = message.payload
+    settled = _Settled(message.envelope, target, Result.UNCHANGED, "no place for reference rows")
+    if isinstance(records, PersonRecords):
+        return settled
+    return settled._replace(table=records.table, rows=len(records.records))
+
+
+def _receipts(settled: Sequence[_Settled], stage: str) -> list[Receipt]:
+    books: dict[tuple[str, int, str, str, Result, str], list[_Settled]] = {}
+    for one in settled:
+        envelope = one.envelope
         if envelope.counted:
-            key = (envelope.job_id, envelope.slice, envelope.attempt, target, result, reason)
-            ordinals.setdefault(key, []).append(envelope.ordinal)
+            key = envelope.job_id, envelope.slice, envelope.attempt, one.target, one.result, one.reason
+            books.setdefault(key, []).append(one)
     return [
         Receipt(
             stage=stage,
@@ -108,9 +133,17 @@ def _receipts(settled: Sequence[tuple[Envelope, str, Result, str]], stage: str) 
             job_id=job_id,
             slice=number,
             attempt=attempt,
-            ordinals=ranges_of(found),
+            ordinals=ranges_of(one.envelope.ordinal for one in found),
             result=result,
+            not_mapped=_not_mapped(found),
             reason=reason,
         )
-        for (job_id, number, attempt, target, result, reason), found in ordinals.items()
+        for (job_id, number, attempt, target, result, reason), found in books.items()
     ]
+
+
+def _not_mapped(settled: Sequence[_Settled]) -> dict[str, dict[str, int]]:
+    rows = Counter[str]()
+    for one in settled:
+        rows[one.table] += one.rows
+    return {table: {ONLY_AS_REFERRED: count} for table, count in sorted(rows.items()) if count}

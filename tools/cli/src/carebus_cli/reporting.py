@@ -22,8 +22,12 @@ def print_report(report: Mapping[str, Any], screen: Console) -> None:
         if empty := [row["table"] for row in report["rows"] if not row["read"]]:
             screen.print(f"Empty at the source: {', '.join(empty)}")
     if report["targets"]:
+        if any(target.get("accounts") for target in report["targets"]):
+            screen.print(_accounts(report["targets"], dry_run=report["dry_run"]))
+        if any(target.get("lacking") for target in report["targets"]):
+            screen.print(_lacking(report["targets"]))
         screen.print(_outcomes(report["targets"]))
-        _print_reasons(report["targets"], screen)
+        _print_given_up(report["targets"], screen)
         screen.print(
             "Messages: extracted = applied + unchanged + stale + refused + dead-lettered + discarded"
         )
@@ -81,20 +85,47 @@ def _outcomes(targets: list[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _print_reasons(targets: list[Mapping[str, Any]], screen: Console) -> None:
-    unmapped = Table(
-        "target", "table", "not mapped", title="Source rows that became nothing", title_justify="left"
-    )
-    given_up = Table("target", "reason", title="Refused and dead-lettered messages", title_justify="left")
-    given_up.add_column("messages", justify="right")
+def _accounts(targets: list[Mapping[str, Any]], *, dry_run: bool) -> Table:
+    """Return what became of source rows, table by table, the targets below one another."""
+    written = "would be written" if dry_run else "written"
+    title = f"Emitted rows = {written} + unchanged + stale + conflicts + not mapped + given up"
+    table = Table("table", "target", title=title, title_justify="left")
+    for name in ("emitted", written, "unchanged", "stale", "conflicts"):
+        table.add_column(name, justify="right")
+    table.add_column("not mapped")
+    table.add_column("given up", justify="right")
+    lines = [(a["table"], target["target"], a) for target in targets for a in target.get("accounts", ())]
+    shown = ""
+    for name, target, told in sorted(lines, key=lambda line: line[0]):
+        table.add_row(
+            name if name != shown else "",
+            target,
+            *(str(told[column]) for column in ("emitted", "written", "unchanged", "stale", "conflict")),
+            _counts(told["not_mapped"]) + ("" if told["closes"] else "  DOES NOT CLOSE"),
+            str(told["given_up"]),
+        )
+        shown = name
+    return table
+
+
+def _lacking(targets: list[Mapping[str, Any]]) -> Table:
+    title = "Concepts without a mapping, most frequent first"
+    table = Table("target", "table", "concept_id", title=title, title_justify="left")
+    table.add_column("rows", justify="right")
     for target in targets:
-        for table, reasons in target["not_mapped"].items():
-            unmapped.add_row(target["target"], table, _counts(reasons))
+        for told in target.get("lacking", ()):
+            table.add_row(target["target"], told["table"], told["concept_id"], str(told["rows"]))
+    return table
+
+
+def _print_given_up(targets: list[Mapping[str, Any]], screen: Console) -> None:
+    table = Table("target", "reason", title="Refused and dead-lettered messages", title_justify="left")
+    table.add_column("messages", justify="right")
+    for target in targets:
         for reason, count in target["reasons"].items():
-            given_up.add_row(target["target"], reason, str(count))
-    for table in (unmapped, given_up):
-        if table.row_count:
-            screen.print(table)
+            table.add_row(target["target"], reason, str(count))
+    if table.row_count:
+        screen.print(table)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

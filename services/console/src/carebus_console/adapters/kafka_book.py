@@ -33,7 +33,7 @@ from carebus_console.domain.ledger import PLANNING, GivenUp, JobLedger
 from carebus_contracts.dead_letters import read_dead_letter
 from carebus_contracts.errors import FatalError, InvalidMessage, TransientError, UnsupportedContract
 from carebus_contracts.headers import Envelope, read_headers
-from carebus_contracts.jobs import JOB_EVENT, AcceptedJob, Controlled, JobControl, JobEvent
+from carebus_contracts.jobs import JOB_EVENT, AcceptedJob, ControlAction, Controlled, JobControl, JobEvent
 from carebus_contracts.model import ranges_of
 from carebus_contracts.receipts import Receipt
 from carebus_contracts.slices import WorkSlice
@@ -103,6 +103,7 @@ class KafkaBook:
         self._messages = Follower(
             kafka, [JOB_EVENTS, LOAD_RECEIPTS, JOB_CONTROL, SLICE_LETTERS, PLAN_LETTERS], self._on_messages
         )
+        self._spoken_over: set[str] = set()
         self._news = asyncio.Event()
         self._forgot_at = 0.0
 
@@ -145,6 +146,7 @@ class KafkaBook:
                     await asyncio.sleep(self._pause_s)
                     if self.owner():
                         await self._store()
+                        await self._cancel_again()
                         await self._forget_old()
         except* FatalError as errors:
             fault = errors.exceptions[0]
@@ -225,6 +227,26 @@ class KafkaBook:
             told.setdefault(topic, {})[str(partition)] = offset
         return self._message(POSITIONS, orjson.dumps(told), "JobPositions/1")
 
+    async def _cancel_again(self) -> None:
+        """Say cancels again after which somebody said something else: compaction would drop them."""
+        jobs = sorted(self._spoken_over)
+        words = [
+            ledger.cancel for job_id in jobs if (ledger := self.book.get(job_id)) and not ledger.finished_ms
+        ]
+        envelope = Envelope(contract="JobControl/1")
+        messages = [
+            Outgoing(JOB_CONTROL.name, w.job_id.encode(), w.to_json(), envelope)
+            for w in words
+            if w is not None
+        ]
+        try:
+            if messages:
+                await self._producer.send(messages)
+        except TransientError as error:
+            log.warning("cancel_not_said_again", jobs=len(messages), error=str(error))
+        else:
+            self._spoken_over.difference_update(jobs)
+
     async def _forget_old(self) -> None:
         """Drop jobs that ended long ago, here and in the topic."""
         if time.monotonic() - self._forgot_at < FORGET_EVERY_S:
@@ -297,6 +319,8 @@ class KafkaBook:
             try:
                 message = _DECODE[record.topic](record)
                 self.book.enter(message, record.timestamp)
+                if isinstance(message, Controlled) and message.action is not ControlAction.CANCEL:
+                    self._note_spoken_over(message.job_id)
             except InvalidMessage as error:
                 log.warning(
                     "message_skipped",
@@ -308,6 +332,10 @@ class KafkaBook:
         await asyncio.sleep(0)  # a long catch-up must let others run
         told, self._news = self._news, asyncio.Event()
         told.set()
+
+    def _note_spoken_over(self, job_id: str) -> None:
+        if (ledger := self.book.get(job_id)) is not None and ledger.cancel is not None:
+            self._spoken_over.add(job_id)
 
 
 def _event(record: Any) -> JobEvent:

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from carebus_console.domain.claims import STRONGEST_FIRST, Claims
 from carebus_console.domain.ordinals import NOTHING, OrdinalSet
 from carebus_contracts.receipts import Receipt, Result
 
-STRONGEST_FIRST = tuple(Result)
-"""When a message is reported twice the stronger result stands, in whatever order they come."""
 WRITTEN = frozenset((Result.APPLIED, Result.UNCHANGED, Result.STALE, Result.REFUSED))
-"""Results of messages that a loader looked at: only these know what was not mapped."""
-FOUND_AGAIN = ("unchanged", "stale")
-"""What a redelivery says of the rows of a message that was handled before."""
+"""Results of messages that a loader looked at: only these know what became of source rows."""
 EXPLAINED = frozenset((Result.REFUSED, Result.DEAD_LETTERED))
 
 
@@ -22,6 +19,7 @@ EXPLAINED = frozenset((Result.REFUSED, Result.DEAD_LETTERED))
 class Account:
     """Disjoint sets of ordinals by result, and what came with them.
 
+    When a message is reported twice the stronger result stands (``STRONGEST_FIRST``).
     Entering the same receipts in any order, with any duplicates, ends in the same account.
     """
 
@@ -32,35 +30,32 @@ class Account:
     deleted: int = 0
     persons: int = 0
     tables: dict[str, int] = field(default_factory=dict)
-    not_mapped: dict[str, dict[str, int]] = field(default_factory=dict)
-    rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    claims: Claims = field(default_factory=Claims)
+    """What became of source rows."""
     lacking: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def enter(self, receipt: Receipt) -> bool:
         """Enter a receipt; whether it said anything new.
 
-        Rows count with ordinals that it improves, so that a redelivery adds none. A receipt that
-        overlaps what is known gives its rows in proportion.
+        Rows that were moved count with ordinals that it improves, so that a redelivery adds none; of a
+        receipt that overlaps what is known they count in proportion, as do concepts without a mapping.
+        What became of source rows is exact (see ``claims``).
         """
         said = OrdinalSet.of(receipt.ordinals)
         better = said - self._at_least(receipt.result)
-        known = self._of(WRITTEN)
-        looked_at, again = (said - known, better & known) if receipt.result in WRITTEN else (NOTHING, NOTHING)
-        explained = self._explain(receipt, said)
+        looked_at = said - self._of(WRITTEN) if receipt.result in WRITTEN else NOTHING
+        news = self._explain(receipt, said)
+        if receipt.result in WRITTEN and (receipt.rows or receipt.not_mapped):
+            news |= self.claims.enter(receipt, said)
         if not better:
-            return explained
+            return news
         for result in STRONGEST_FIRST:
             if (held := self.settled.get(result)) and held & better:
                 self._settle(result, held - better)
         self._settle(receipt.result, self.settled.get(receipt.result, NOTHING) | better)
         self._add_rows(receipt, _Share(len(better), len(said)))
-        if looked_at:
-            share = _Share(len(looked_at), len(said))
-            _add_nested(self.not_mapped, receipt.not_mapped, share)
-            _add_nested(self.rows, receipt.rows, share)
-            _add_nested(self.lacking, receipt.lacking, share)
-        if again:
-            self._replace_rows(receipt, _Share(len(again), len(said)))
+        for table, concepts in receipt.lacking.items() if looked_at else ():
+            _add(self.lacking.setdefault(table, {}), concepts, _Share(len(looked_at), len(said)))
         return True
 
     def covers(self, messages: int) -> bool:
@@ -81,6 +76,13 @@ class Account:
                 rest -= self.reasons[reason]
         return counts
 
+    def ever_given_up(self) -> int:
+        """Messages that were refused or dead-lettered, those since redriven included."""
+        given_up = self._of(EXPLAINED)
+        for found in self.reasons.values():
+            given_up |= found
+        return len(given_up)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON would hold it; what is empty is left out."""
         whole = {
@@ -89,8 +91,7 @@ class Account:
             "rows": [self.inserted, self.updated, self.deleted],
             "persons": self.persons,
             "tables": self.tables,
-            "not_mapped": self.not_mapped,
-            "source_rows": self.rows,
+            "claims": self.claims.to_list(),
             "lacking": self.lacking,
         }
         return {name: value for name, value in whole.items() if value and value != [0, 0, 0]}
@@ -107,8 +108,7 @@ class Account:
             deleted,
             raw.get("persons", 0),
             raw.get("tables", {}),
-            raw.get("not_mapped", {}),
-            raw.get("source_rows", {}),
+            Claims.from_list(raw.get("claims", ())),
             raw.get("lacking", {}),
         )
 
@@ -134,18 +134,6 @@ class Account:
         self.reasons[receipt.reason] = known | said
         return bool(said - known)
 
-    def _replace_rows(self, receipt: Receipt, share: _Share) -> None:
-        """Count rows anew of which a redelivery was heard first: it found them as we had left them."""
-        for table, outcomes in receipt.rows.items():
-            counted = self.rows.setdefault(table, {})
-            surplus = share.of(sum(outcomes.values()))
-            _add(counted, outcomes, share)
-            for weaker in FOUND_AGAIN:
-                taken = min(surplus, counted.get(weaker, 0))
-                surplus -= taken
-                if taken:
-                    counted[weaker] -= taken
-
     def _add_rows(self, receipt: Receipt, share: _Share) -> None:
         self.inserted += share.of(receipt.metrics.inserted)
         self.updated += share.of(receipt.metrics.updated)
@@ -166,10 +154,3 @@ class _Share:
 def _add(into: dict[str, int], more: Mapping[str, int], share: _Share) -> None:
     for name, count in more.items():
         into[name] = into.get(name, 0) + share.of(count)
-
-
-def _add_nested(
-    into: dict[str, dict[str, int]], more: Mapping[str, Mapping[str, int]], share: _Share
-) -> None:
-    for name, counts in more.items():
-        _add(into.setdefault(name, {}), counts, share)

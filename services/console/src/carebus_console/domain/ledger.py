@@ -7,6 +7,7 @@ job (pause, resume) and waiting follow the order in which it was said.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from carebus_console.domain.account import EXPLAINED
 from carebus_console.domain.ordinals import OrdinalSet
 from carebus_console.domain.pages import (
     PAGE_SLICES,
@@ -24,7 +26,8 @@ from carebus_console.domain.pages import (
     enter_done,
     enter_receipt,
 )
-from carebus_console.domain.totals import TargetTotals
+from carebus_console.domain.record_errors import Limit, limit_of, sentence, too_many
+from carebus_console.domain.totals import TargetTotals, Totals
 from carebus_contracts.errors import InvalidMessage
 from carebus_contracts.jobs import (
     Accepted,
@@ -32,6 +35,7 @@ from carebus_contracts.jobs import (
     Controlled,
     Failed,
     Issued,
+    JobControl,
     JobEvent,
     JobState,
     JobStatus,
@@ -82,6 +86,7 @@ class JobLedger:
         self._created_ms = self._updated_ms = self._finished_ms = 0
         self._pages: dict[int, Page] = {}
         self._complete: set[int] = set()
+        self._given_up_by: Counter[str] = Counter()
         self._slices_seen = 0
         self._state: JobState | None = None
         self._changed: set[str] = set()
@@ -100,6 +105,13 @@ class JobLedger:
     def finished_ms(self) -> int:
         """Append time of the message with which it ended; 0 while it goes on."""
         return self._finished_ms
+
+    @property
+    def cancel(self) -> JobControl | None:
+        """The word that cancelled it, for good; None when nobody did."""
+        if not self._cancelled:
+            return None
+        return JobControl(job_id=self.job_id, action=ControlAction.CANCEL, discard=self._discard)
 
     @property
     def state(self) -> JobState:
@@ -303,7 +315,9 @@ class JobLedger:
 
     def _weigh(self, number: int) -> None:
         found = self._pages[number // PAGE_SLICES].slices[number]
+        self._given_up_by.subtract(found.given_up)
         found.weigh(self._terms)
+        self._given_up_by.update(found.given_up)
         if found.complete:
             self._complete.add(number)
         else:
@@ -338,12 +352,28 @@ class JobLedger:
         if self._planned is not None:
             issued = min(issued, self._planned.slices)
             if self._all_complete(self._planned.slices) and not (self._cancelled and self._left_out()):
-                return JobStatus.COMPLETED
+                return JobStatus.FAILED if self._too_many_now() else JobStatus.COMPLETED
+        if too_many(self._limit, self._given_up_by):
+            return JobStatus.FAILED
         if self._accepted and self._cancelled and self._all_complete(issued):
             return JobStatus.CANCELLED
         if self._paused and not self._cancelled:
             return JobStatus.PAUSED
         return JobStatus.RUNNING if self._planned or issued else JobStatus.ACCEPTED
+
+    @property
+    def _limit(self) -> Limit | None:
+        request = self._accepted.request if self._accepted else None
+        return limit_of(request, self._planned.persons if self._planned else None)
+
+    def _too_many_now(self) -> bool:
+        """Whether too many records are still given up; a redrive may have mended a job that was issued whole."""
+        if not too_many(self._limit, self._given_up_by):
+            return False
+        return bool(too_many(self._limit, _given_up(self._totals())))
+
+    def _totals(self) -> Totals:
+        return all_totals((self._pages[n] for n in sorted(self._pages)), self._terms or Terms(()))
 
     def _missing(self) -> list[str]:
         """Why slices that were given up, and not done since, are missing."""
@@ -366,13 +396,12 @@ class JobLedger:
         slices = (found for page in self._pages.values() for found in page.slices.values())
         if any(found.empty for found in slices):
             return True
-        totals = all_totals(self._pages.values(), self._terms or Terms(()))
-        return any(Result.DISCARDED.value in sums.outcomes for sums in totals.targets.values())
+        return any(Result.DISCARDED.value in sums.outcomes for sums in self._totals().targets.values())
 
     def _make_state(self) -> JobState:
         status = self._status()
         terms = self._terms or Terms(())
-        totals = all_totals((self._pages[number] for number in sorted(self._pages)), terms)
+        totals = self._totals()
         request = self._accepted.request if self._accepted else None
         planned = self._planned
         return JobState(
@@ -384,8 +413,8 @@ class JobLedger:
             claimed=self._accepted.claimed if self._accepted else True,
             dry_run=terms.dry_run,
             request=request,
-            reasons=self._reasons(status),
-            notes=planned.notes if planned else (),
+            reasons=self._reasons(status, totals),
+            notes=(*(self._accepted.notes if self._accepted else ()), *(planned.notes if planned else ())),
             created_ms=self._created_ms,
             updated_ms=self._updated_ms,
             accepted_ms=planned.accepted_ms if planned else 0,
@@ -403,12 +432,26 @@ class JobLedger:
             waiting={} if status.final else {s: w for s, w in sorted(self._waiting.items()) if w},
         )
 
-    def _reasons(self, status: JobStatus) -> tuple[str, ...]:
+    def _reasons(self, status: JobStatus, totals: Totals) -> tuple[str, ...]:
         if status is JobStatus.REJECTED and self._rejected:
             return self._rejected.reasons
         if status is not JobStatus.FAILED:
             return ()
-        return (*sorted(self._failures), *self._missing())[:MAX_REASONS]
+        return (*sorted(self._failures), *self._missing(), *self._over_limit(totals))[:MAX_REASONS]
+
+    def _over_limit(self, totals: Totals) -> list[str]:
+        limit, errors = self._limit, self._given_up_by
+        if limit is None or not (target := too_many(limit, errors)):
+            return []
+        reasons = totals.targets[target].reasons if target in totals.targets else {}
+        return [sentence(limit, target, errors[target], reasons)]
+
+
+def _given_up(totals: Totals) -> dict[str, int]:
+    return {
+        target: sum(sums.outcomes.get(result.value, 0) for result in EXPLAINED)
+        for target, sums in totals.targets.items()
+    }
 
 
 def _dumped(model: BaseModel | None) -> Any:

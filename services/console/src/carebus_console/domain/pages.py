@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from carebus_console.domain.account import STRONGEST_FIRST, Account
+from carebus_console.domain.account import Account
+from carebus_console.domain.claims import STRONGEST_FIRST
 from carebus_console.domain.totals import SourceTotals, TargetTotals, Totals
 from carebus_contracts.jobs import SliceDone
 from carebus_contracts.receipts import Receipt
@@ -57,6 +58,8 @@ class Slice:
     complete: bool = False
     empty: bool = False
     """It completed without a message."""
+    given_up: dict[str, int] = field(default_factory=dict)
+    """Messages that were ever refused or dead-lettered, by target: of the attempt that had most of them."""
 
     def attempt(self, name: str) -> Attempt:
         """Return an attempt, new when it was not heard of."""
@@ -67,6 +70,11 @@ class Slice:
         counting = self._counting(terms) if terms else None
         self.complete = bool(terms and counting and counting.complete(terms))
         self.empty = bool(self.complete and counting and counting.done and not counting.done.messages)
+        self.given_up = {}
+        for target in terms.targets if terms else ():
+            accounts = (a.accounts[target] for a in self.attempts.values() if target in a.accounts)
+            if most := max((account.ever_given_up() for account in accounts), default=0):
+                self.given_up[target] = most
 
     def add_to(self, totals: Totals, terms: Terms) -> None:
         """Add what this slice came to."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from carebus_console.domain.row_accounts import lacking_concepts, row_accounts
 from carebus_contracts.jobs import JobState, JobStatus, TableCounts, TargetProgress
 
 
@@ -14,11 +15,11 @@ def report_of(state: JobState, *, survey: JobState | None = None) -> dict[str, A
         state: Of the job.
         survey: State of the job that counted whom this one did not mention.
 
-    ``closes`` is true when for each table ``read = emitted + left behind`` and for each target
-    ``extracted`` is the sum of its outcomes.
+    ``closes`` is true when for each table ``read = emitted + left behind``, and at each target
+    ``extracted`` is the sum of its outcomes and each table's emitted rows are accounted for.
     """
     rows = [_table(table, counts) for table, counts in sorted(state.tables.items())]
-    targets = [_target(target, state.extracted, told) for target, told in state.targets.items()]
+    targets = [_target(target, state, told) for target, told in state.targets.items()]
     return {
         "job_id": state.job_id,
         "status": state.status.value,
@@ -36,7 +37,9 @@ def report_of(state: JobState, *, survey: JobState | None = None) -> dict[str, A
         "rows": rows,
         "targets": targets,
         "vanished": _vanished(survey),
-        "closes": all(part["closes"] for part in (*rows, *targets)),
+        "closes": all(
+            part["closes"] for part in (*rows, *targets, *(a for t in targets for a in t["accounts"]))
+        ),
     }
 
 
@@ -69,13 +72,15 @@ def _table(table: str, counts: TableCounts) -> dict[str, Any]:
     }
 
 
-def _target(target: str, extracted: int, told: TargetProgress) -> dict[str, Any]:
+def _target(target: str, state: JobState, told: TargetProgress) -> dict[str, Any]:
     return {
         "target": target,
-        "extracted": extracted,
+        "extracted": state.extracted,
         "outcomes": told.outcomes,
-        "identity": identity(extracted, told.outcomes),
-        "closes": extracted == sum(told.outcomes.values()),
+        "identity": identity(state.extracted, told.outcomes),
+        "closes": state.extracted == sum(told.outcomes.values()),
+        "accounts": row_accounts(state.tables, told),
+        "lacking": lacking_concepts(told.lacking),
         "rows_inserted": told.rows_inserted,
         "rows_updated": told.rows_updated,
         "rows_deleted": told.rows_deleted,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from carebus_console.domain.account import STRONGEST_FIRST, Account
+from carebus_console.domain.account import Account
+from carebus_console.domain.claims import STRONGEST_FIRST
 from carebus_contracts.jobs import TableCounts, TargetProgress
 
 SHOWN_CONCEPTS = 100
@@ -39,8 +40,10 @@ class TargetTotals:
         """Add the messages of the attempt that counts, by what became of them."""
         _add(self.outcomes, {result.value: count for result, count in account.counts().items()})
         _add(self.reasons, account.reason_counts())
-        _add_nested(self.not_mapped, account.not_mapped)
-        _add_nested(self.rows, account.rows)
+        for claim in account.claims.counted():
+            sums = claim.sums
+            _add_nested(self.rows, sums["rows"])
+            _add_nested(self.not_mapped, sums["not_mapped"])
         _add_nested(self.lacking, account.lacking)
 
     def add(self, other: TargetTotals) -> None:

@@ -38,7 +38,8 @@ def rows_of_plan(plan: ReadPlan, written: Written) -> Rows:
         if not write.count:
             continue
         verdict = written.verdicts.get(write.table)
-        outcome = _OF_VERDICT[verdict] if verdict is not None else otherwise
+        # The plan of a job that was retired empties tables: its own rows are of no account.
+        outcome = otherwise if verdict is None or written.result is Result.STALE else _OF_VERDICT[verdict]
         if outcome is None:
             continue
         left_alone = written.conflicts.get(write.table, 0)
