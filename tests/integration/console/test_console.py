@@ -10,8 +10,11 @@ import httpx
 import orjson
 import pytest
 
+from carebus_contracts.addressing import addressed
+from carebus_contracts.claims import ClaimCheck
 from carebus_contracts.dead_letters import DeadLetter, DeadLetterReason
 from carebus_contracts.documents import CcdaDocument
+from carebus_contracts.errors import PayloadMissing
 from carebus_contracts.headers import Envelope, read_headers, write_headers
 from carebus_contracts.jobs import (
     AcceptedJob,
@@ -42,6 +45,7 @@ from carebus_contracts.topics import (
     plans,
 )
 from carebus_contracts.versions import Version
+from carebus_runtime.blobs import BlobStore
 from integration.console.conftest import Bus, an_id, console, until
 
 pytestmark = pytest.mark.usefixtures("loaders")
@@ -384,6 +388,27 @@ async def test_dead_letters_of_the_retired_are_neither_shown_nor_sent_back(bus: 
     assert shown == [404, 404, 200]
     assert sorted(read_headers(r.headers).version.v for r in back) == [5, 2**42]
     assert (await bus.read(dead))[0].offset == stays
+
+
+async def test_payloads_by_claim_check_go_with_their_persons(bus: Bus, tmp_path: Path) -> None:
+    """What the store holds of a retired person is deleted; newer payloads and other persons' stay."""
+    source, blobs = an_id("source"), BlobStore(f"file://{tmp_path / 'blobs'}")
+
+    async def check_in(person: int, v: int) -> ClaimCheck:
+        envelope = Envelope(job_id="j", version=Version(v), targets=("postgres",))
+        about = addressed(OMOP_RECORDS.name, f"{source}/{person}".encode(), envelope)
+        return await blobs.check_in(b"large %d %d" % (person, v), about)
+
+    gone, newer, other = await check_in(1, 5), await check_in(1, 2**42), await check_in(2, 5)
+    async with console(bus, tmp_path) as client:
+        body = {"source": source, "persons": [1], "targets": ["postgres"]}
+        job_id = (await client.post("/subjects/retire", json=body)).json()["job_id"]
+        await reaches(client, job_id, slices_extracted=1)
+
+    with pytest.raises(PayloadMissing):
+        await blobs.check_out(gone.to_json())
+    assert await blobs.check_out(newer.to_json()) == b"large 1 %d" % 2**42
+    assert await blobs.check_out(other.to_json()) == b"large 2 5"
 
 
 async def test_persons_are_retired_through_the_converter(bus: Bus, tmp_path: Path) -> None:

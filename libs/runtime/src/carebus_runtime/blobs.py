@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Collection
 from hashlib import sha256
 
 import fsspec
 
+from carebus_contracts.addressing import Addressed
 from carebus_contracts.claims import ClaimCheck
 from carebus_contracts.errors import InvalidMessage, PayloadMissing, TransientError
+from carebus_runtime import blob_marks
+from carebus_runtime.blob_marks import BlobMark
 
 
 class BlobStore:
@@ -17,8 +21,12 @@ class BlobStore:
     def __init__(self, url: str) -> None:
         self._fs, self._root = fsspec.url_to_fs(url, auto_mkdir=True)
 
-    async def check_in(self, payload: bytes) -> ClaimCheck:
+    async def check_in(self, payload: bytes, about: Addressed | None = None) -> ClaimCheck:
         """Store a payload; safe to repeat.
+
+        Args:
+            payload: What is too large for its topic.
+            about: Whose it is, so that ``sweep`` finds it.
 
         Raises:
             TransientError: The store does not answer.
@@ -26,6 +34,9 @@ class BlobStore:
         digest = sha256(payload).hexdigest()
         claim = ClaimCheck(name=f"{digest[:2]}/{digest}", sha256=digest, size=len(payload))
         try:
+            if about is not None:
+                # The mark first: a blob without one would never be swept.
+                await asyncio.to_thread(self._mark, blob_marks.name_of(about, digest))
             await asyncio.to_thread(self._put, claim.name, payload)
         except OSError as error:
             raise TransientError(
@@ -55,6 +66,80 @@ class BlobStore:
         if len(payload) != claim.size or sha256(payload).hexdigest() != claim.sha256:
             raise PayloadMissing("the blob of a claim check holds other bytes")
         return bytes(payload)
+
+    async def sweep(
+        self, source: str, void: Callable[[BlobMark], bool], *, persons: Collection[int] | None = None
+    ) -> int:
+        """Delete the blobs of a source's messages that are void; return how many went.
+
+        A blob that another message needs, too, stays.
+
+        Args:
+            source: Slug of the source.
+            void: Whether a message counts no more.
+            persons: Look at these persons only.
+
+        Raises:
+            TransientError: The store does not answer.
+        """
+        try:
+            return await asyncio.to_thread(self._sweep, source, void, persons)
+        except OSError as error:
+            raise TransientError(
+                f"blob store did not answer: {type(error).__name__}", system="blob store"
+            ) from error
+
+    def _sweep(self, source: str, void: Callable[[BlobMark], bool], persons: Collection[int] | None) -> int:
+        root = f"{self._root}/{blob_marks.ROOT}/{source}"
+        if persons is None:
+            folders = self._names(root)
+        else:
+            names = (blob_marks.folder(source, str(person), person=True) for person in persons)
+            folders = [f"{self._root}/{name}" for name in names]
+        return sum(self._sweep_subject(folder, void) for folder in folders)
+
+    def _sweep_subject(self, folder: str, void: Callable[[BlobMark], bool]) -> int:
+        marks = {path: mark for path in self._names(folder) if (mark := blob_marks.read_name(path))}
+        gone = {path: mark for path, mark in marks.items() if void(mark)}
+        needed = {mark.sha256 for path, mark in marks.items() if path not in gone}
+        deleted = 0
+        for digest in sorted({mark.sha256 for mark in gone.values()} - needed):
+            name = f"{digest[:2]}/{digest}"
+            payload = self._take(name)
+            deleted += payload is not None
+            # A newer message may have found its blob in this very moment: it gets it back.
+            found = (blob_marks.read_name(path) for path in self._names(folder) if path not in gone)
+            if payload is not None and any(mark and mark.sha256 == digest for mark in found):
+                self._put(name, payload)
+        for path in gone:
+            self._delete(path)
+        return deleted
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            return sorted(self._fs.ls(folder, detail=False))
+        except FileNotFoundError:
+            return []
+
+    def _take(self, name: str) -> bytes | None:
+        try:
+            payload = bytes(self._fs.cat_file(f"{self._root}/{name}"))
+        except FileNotFoundError:
+            return None
+        self._delete(f"{self._root}/{name}")
+        return payload
+
+    def _delete(self, path: str) -> None:
+        try:
+            self._fs.rm_file(path)
+        except FileNotFoundError:  # another console was quicker
+            return
+
+    def _mark(self, name: str) -> None:
+        path = f"{self._root}/{name}"
+        if _is_local(self._fs):
+            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self._fs.pipe_file(path, b"")
 
     def _put(self, name: str, payload: bytes) -> None:
         path = f"{self._root}/{name}"

@@ -14,6 +14,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from carebus_contracts.addressing import addressed
 from carebus_contracts.errors import TransientError
 from carebus_contracts.headers import Header, write_headers
 from carebus_contracts.topics import CLAIM_CHECK_BYTES, MAX_MESSAGE_BYTES
@@ -111,7 +112,8 @@ class Producer:
     async def _packed(self, message: Outgoing, traceparent: str) -> tuple[bytes, list[Header]]:
         value, envelope = message.value, message.envelope
         if len(value) > CLAIM_CHECK_BYTES:
-            value = (await self._blobs.check_in(value)).to_json()
+            about = addressed(message.topic, message.key, envelope)
+            value = (await self._blobs.check_in(value, about)).to_json()
             envelope = replace(envelope, claim=True)
         if traceparent:
             envelope = replace(envelope, traceparent=traceparent)

@@ -9,7 +9,7 @@ from carebus_console.adapters.kafka_ends import KafkaEnds
 from carebus_console.adapters.kafka_loaders import KafkaLoaders
 from carebus_console.api import Api
 from carebus_console.desk import Desk
-from carebus_console.domain.retired_letters import void_by
+from carebus_console.domain.retirement_rules import void_by
 from carebus_console.errands import Errands
 from carebus_console.handlers import admit_jobs
 from carebus_console.judging import Judge
@@ -58,6 +58,8 @@ def build(settings: ConsoleSettings | None = None, kafka: KafkaSettings | None =
     worker.resource(Resource("kafka", ends.start, ends.stop, ends.ping))
     worker.resource(Resource("job states", records.start, records.stop, records.ping))
     worker.background(records.run)
-    worker.background(Errands(records, producer=producer, letters=letters, judge=judge).run)
+    worker.background(
+        Errands(records, producer=producer, letters=letters, judge=judge, blobs=worker.blobs).run
+    )
     worker.routes(Api(desk, letters, Access(settings.token), closing=lambda: records.closing).routes())
     return worker

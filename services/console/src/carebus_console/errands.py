@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from carebus_console.adapters.kafka_book import KafkaBook
 from carebus_console.domain.ledger import JobLedger
+from carebus_console.domain.retirement_rules import Rule, rules
 from carebus_console.domain.retiring import Retirement, messages_to_account, retirements
 from carebus_console.domain.vanishing import newest_whole, since, survey_after, survey_id
 from carebus_console.judging import PROOF, Judge
@@ -25,6 +26,8 @@ from carebus_contracts.headers import Envelope, read_headers
 from carebus_contracts.jobs import ExtractJob, Failed, Issued, Planned, RedriveJob, RetireJob, SliceDone
 from carebus_contracts.topics import JOB_EVENTS, JOB_REQUESTED, TOPICS
 from carebus_contracts.versions import Version
+from carebus_runtime.blob_marks import BlobMark
+from carebus_runtime.blobs import BlobStore
 from carebus_runtime.logs import Log
 from carebus_runtime.producer import Producer
 from carebus_runtime.received import Outgoing
@@ -39,12 +42,19 @@ class Errands:
     """Runs accepted jobs of the console's own kinds."""
 
     def __init__(
-        self, records: KafkaBook, *, producer: Producer, letters: DeadLetterStore, judge: Judge
+        self,
+        records: KafkaBook,
+        *,
+        producer: Producer,
+        letters: DeadLetterStore,
+        judge: Judge,
+        blobs: BlobStore,
     ) -> None:
         self._records = records
         self._producer = producer
         self._letters = letters
         self._judge = judge
+        self._blobs = blobs
         self._run: set[str] = set()
         self._surveyed: set[str] = set()
 
@@ -141,6 +151,9 @@ class Errands:
             reason = f"job {request.not_in_job!r} is no longer known: name a newer one"
             await self._say(Failed(job_id=ledger.job_id, reason=reason))
             return
+        if not request.dry_run:
+            # First, as an errand whose messages are all sent is not begun again.
+            await self._sweep_blobs(ledger, request)
         slices = retirements(request)
         persons = len(set(request.persons))
         await self._say(
@@ -173,6 +186,16 @@ class Errands:
             await self._say(done)
         if not request.dry_run:
             await self._delete_letters()
+
+    async def _sweep_blobs(self, ledger: JobLedger, request: RetireJob) -> None:
+        """Delete payloads of the retired that went by claim check; messages that point there are void."""
+        for rule in rules([ledger.state], self._records.book.state):
+
+            def void(mark: BlobMark, rule: Rule = rule) -> bool:
+                return rule.covers_version(mark.version, mark.targets, mark.job_id, person=mark.person)
+
+            swept = await self._blobs.sweep(request.source, void, persons=rule.persons)
+            log.info("blobs_swept", job_id=ledger.job_id, blobs=swept)
 
     async def _delete_letters(self) -> None:
         """Delete dead letters of retired subjects where Kafka can; none of them is shown any more anyway."""

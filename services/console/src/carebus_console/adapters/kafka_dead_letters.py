@@ -11,8 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
-from carebus_console.domain.retired_letters import Rule, addressed
+from carebus_console.domain.retirement_rules import Rule
 from carebus_console.ports import LetterCount, StoredLetter
+from carebus_contracts.addressing import addressed
 from carebus_contracts.dead_letters import read_dead_letter
 from carebus_contracts.errors import TransientError
 from carebus_contracts.headers import read_headers

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from carebus_console.domain.retired_letters import addressed, rules
+from carebus_console.domain.retirement_rules import rules
+from carebus_contracts.addressing import addressed
 from carebus_contracts.headers import Envelope
 from carebus_contracts.jobs import JobState
 from carebus_contracts.topics import EXTRACT_SLICES, OMOP_RECORDS, plans

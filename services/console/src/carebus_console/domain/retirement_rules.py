@@ -1,4 +1,4 @@
-"""Dead letters of retired subjects: they are not shown and not sent back.
+"""What retirements make void: dead letters that are neither shown nor sent back, blobs that are swept.
 
 Kafka cannot take single records out of a topic, so a letter counts as retired by rule: each retirement
 that was admitted says whose messages are void up to which version. So it is of no account whether the
@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 from carebus_console.domain.book import Book
 from carebus_console.domain.vanishing import since
-from carebus_contracts.headers import Envelope
+from carebus_contracts.addressing import Addressed
 from carebus_contracts.jobs import JobState, JobStatus, RetireJob
-from carebus_contracts.topics import OMOP_RECORDS, TARGETS, plans
 from carebus_contracts.versions import Version
 
-_TARGET_OF = {plans(target).name: target for target in TARGETS}
 _IN_FORCE = (JobStatus.ACCEPTED, JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.COMPLETED)
 
 
@@ -36,39 +34,23 @@ class Rule:
 
     def covers(self, message: Addressed) -> bool:
         """Whether a message is void, at all targets that it is for."""
+        person_id = message.person_id
         return (
             message.source == self.source
-            and message.version < self.below
-            and message.targets <= self.targets
-            and (self.persons is None or message.person_id in self.persons)
-            and (not self.of_job or message.job_id == self.of_job)
-            and (not self.persons_only or message.person_id is not None)
+            and (self.persons is None or person_id in self.persons)
+            and self.covers_version(
+                message.version, message.targets, message.job_id, person=person_id is not None
+            )
         )
 
-
-@dataclass(frozen=True, slots=True)
-class Addressed:
-    """Whom a message is about, and where it was to go."""
-
-    source: str
-    person_id: int | None
-    version: Version
-    targets: frozenset[str]
-    job_id: str
-
-
-def addressed(topic: str, key: bytes | None, envelope: Envelope) -> Addressed | None:
-    """Read whom a message is about from its key and headers; None when it is about nobody."""
-    if topic == OMOP_RECORDS.name:
-        targets = frozenset(envelope.targets)
-    elif topic in _TARGET_OF:
-        targets = frozenset((_TARGET_OF[topic],))
-    else:
-        return None
-    source, _, subject = (key or b"").decode("utf-8", "replace").partition("/")
-    number = subject.removeprefix("-")
-    person_id = int(subject) if number.isascii() and number.isdigit() else None
-    return Addressed(source, person_id, envelope.version, targets, envelope.job_id)
+    def covers_version(self, version: Version, targets: frozenset[str], job_id: str, *, person: bool) -> bool:
+        """Whether a message of this source, about a person of this rule or something else, is void."""
+        return (
+            version < self.below
+            and targets <= self.targets
+            and (not self.of_job or job_id == self.of_job)
+            and (person or not self.persons_only)
+        )
 
 
 def void_by(book: Book) -> list[Rule]:
