@@ -40,7 +40,8 @@ class TableWrite(WireModel):
     rows: tuple[tuple[Cell, ...], ...] = ()
     of: dict[str, int] = Field(
         default_factory=dict,
-        description="Source rows in here by OMOP table; empty means ``count`` rows of ``table``.",
+        description="Source rows in here by OMOP table; empty means ``count`` rows of ``table``. A source row is "
+        "counted in one write: rows that are there because of those of another have 0.",
     )
 
 

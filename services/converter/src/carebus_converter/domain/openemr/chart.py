@@ -53,6 +53,7 @@ def write(name: str, columns: Sequence[str], rows: Sequence[str], *, of: str | M
         columns: What the cells of a row are.
         rows: JSON text of each row.
         of: The OMOP table of which each row is one; or how many source rows of which tables these are.
+            A source row counts in one write: where rows are there because of others, say 0.
     """
-    counts = ({of: len(rows)} if rows else {}) if isinstance(of, str) else {t: n for t, n in of.items() if n}
+    counts = ({of: len(rows)} if isinstance(of, str) else of) if rows else {}
     return encode_write(name, columns, [row.encode() for row in sorted(rows)], of=counts)

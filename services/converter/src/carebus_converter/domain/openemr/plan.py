@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from carebus_contracts.omop.bundle import PersonRecords
@@ -35,9 +35,6 @@ from carebus_converter.domain.openemr.visits import ENCOUNTERS, visit_rows
 from carebus_converter.domain.openemr.vitals import FORM_VITALS
 
 MAPPED = frozenset(PERSON_TABLES) - frozenset(WHOLE_TABLES)
-
-NOTHING: Mapping[str, int] = {}
-"""Rows that are there because of others, in which the source's rows are counted."""
 
 
 class PlanParts(NamedTuple):
@@ -104,7 +101,7 @@ def _writes(
         yield write("immunizations", IMMUNIZATIONS, drugs.immunizations, of="drug_exposure")
     if "measurement" in covers:
         found = measurement_rows(chart, [] if absent else person.rows(Measurement))
-        yield write("form_encounter.measurement", ENCOUNTERS, found.days.rows(), of=NOTHING)
+        yield write("form_encounter.measurement", ENCOUNTERS, found.days.rows(), of={"measurement": 0})
         yield write(
             "form_vitals.measurement",
             FORM_VITALS,
@@ -114,7 +111,9 @@ def _writes(
         yield from _finding_writes(found.findings)
     if "procedure_occurrence" in covers:
         done = procedure_rows(chart, [] if absent else person.rows(ProcedureOccurrence))
-        yield write("procedure_order.procedure_occurrence", ORDERS, done.orders, of=NOTHING)
+        yield write(
+            "procedure_order.procedure_occurrence", ORDERS, done.orders, of={"procedure_occurrence": 0}
+        )
         yield write("procedure_report.procedure_occurrence", REPORTS, done.reports, of="procedure_occurrence")
         yield write("lists.procedure_occurrence", LISTS, done.surgeries, of="procedure_occurrence")
     if "device_exposure" in covers:
@@ -123,9 +122,9 @@ def _writes(
 
 
 def _finding_writes(findings: Findings) -> Iterator[bytes]:
-    yield write(f"procedure_order.{findings.table}", ORDERS, findings.orders(), of=NOTHING)
+    yield write(f"procedure_order.{findings.table}", ORDERS, findings.orders(), of={findings.table: 0})
     yield write(f"procedure_report.{findings.table}", REPORTS, findings.reports, of=findings.table)
-    yield write(f"procedure_result.{findings.table}", RESULTS, findings.results, of=NOTHING)
+    yield write(f"procedure_result.{findings.table}", RESULTS, findings.results, of={findings.table: 0})
 
 
 def _lacking(chart: Chart) -> dict[str, dict[str, int]]:
