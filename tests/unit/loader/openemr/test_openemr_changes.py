@@ -11,7 +11,13 @@ from carebus_contracts.plans import encode_plan, encode_write, read_plan
 from carebus_contracts.versions import Version
 from carebus_loader.adapters.openemr.changes import Change, change_of
 from carebus_loader.adapters.openemr.judging import Standing, judge
-from carebus_loader.adapters.openemr.row_index import RowIndex, index_lines, pack_index, unpack_index
+from carebus_loader.adapters.openemr.row_index import (
+    IndexedRows,
+    RowIndex,
+    index_lines,
+    pack_index,
+    unpack_index,
+)
 from carebus_loader.adapters.openemr.row_sql import line
 from carebus_loader.ports import Delivery
 
@@ -21,7 +27,7 @@ ONE, TWO, THREE = (f"{n:032x}" for n in (1, 2, 3))
 def a_change(standing: RowIndex, *, v: int = 1, **rows: str) -> Change:
     """The change of a plan whose ``lists`` hold these titles by uuid."""
     lines = [f'["{uuid}","{title}"]'.encode() for uuid, title in sorted(rows.items())]
-    write = encode_write("lists", ("uuid", "title"), lines)
+    write = encode_write("lists.observation", ("uuid", "title"), lines)
     plan = read_plan(encode_plan(target="openemr", source="lab", subject="person/1", writes=[write]))
     return change_of(judge(Delivery(plan, Version(v)), Standing({})), standing)
 
@@ -30,8 +36,9 @@ def test_first_rows_are_all_put() -> None:
     """Nothing stands, so everything is new."""
     change = a_change({}, **{ONE: "a", TWO: "b"})
 
-    assert change.put["lists"] == [[ONE, "a"], [TWO, "b"]]
-    assert (change.inserted, change.updated, change.deleted) == (2, 0, 0)
+    assert change.put["lists.observation"] == [[ONE, "a"], [TWO, "b"]]
+    written = change.written
+    assert (written.inserted, written.updated, written.deleted) == (2, 0, 0)
 
 
 def test_only_differences_are_put_and_taken_away() -> None:
@@ -40,10 +47,11 @@ def test_only_differences_are_put_and_taken_away() -> None:
 
     change = a_change(before, **{ONE: "a", TWO: "changed", THREE: "new"})
 
-    assert change.put["lists"] == [[TWO, "changed"], [THREE, "new"]]
-    assert change.gone == {"lists": [bytes.fromhex("f" * 32)]}
-    assert (change.inserted, change.updated, change.deleted) == (1, 1, 1)
-    assert change.tables == {"lists": 3}
+    assert change.put["lists.observation"] == [[TWO, "changed"], [THREE, "new"]]
+    assert change.gone == {"lists.observation": [bytes.fromhex("f" * 32)]}
+    written = change.written
+    assert (written.inserted, written.updated, written.deleted) == (1, 1, 1)
+    assert written.tables == {"lists": 3}
 
 
 def test_rows_with_one_uuid_are_refused() -> None:
@@ -55,12 +63,23 @@ def test_rows_with_one_uuid_are_refused() -> None:
 @given(
     st.dictionaries(
         st.sampled_from(["lists", "prescriptions", "patient_data"]),
-        st.dictionaries(st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8), min_size=1),
+        st.builds(
+            IndexedRows,
+            st.dictionaries(
+                st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16), min_size=1
+            ),
+            st.sampled_from([("uuid",), ("uuid", "title", "begdate")]),
+        ),
     )
 )
 def test_packed_index_comes_back(index: RowIndex) -> None:
     """What is packed for a ledger row is what is read from it."""
-    assert unpack_index(pack_index(index)) == index
+    read = unpack_index(pack_index(index))
+
+    assert read == index
+    assert {write: rows.columns for write, rows in read.items()} == {
+        write: rows.columns for write, rows in index.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import orjson
 
 from carebus_contracts.plans import PlannedTable
+from carebus_loader.adapters.openemr.as_written import writer
 from carebus_loader.adapters.openemr.judging import Judgement
-from carebus_loader.adapters.openemr.row_index import RowIndex, index_lines
+from carebus_loader.adapters.openemr.places import place_of
+from carebus_loader.adapters.openemr.row_index import IndexedRows, RowIndex, index_lines, text_hash
 from carebus_loader.ports import Written
 
 PATIENT = "patient_data"
@@ -23,76 +26,92 @@ class Change:
     judgement: Judgement
     index: RowIndex
     """As it will be."""
+    before: Mapping[str, IndexedRows] = field(default_factory=dict)
+    """As it was."""
     put: dict[str, list[list[object]]] = field(default_factory=dict)
     """New and changed rows by write."""
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     gone: dict[str, list[bytes]] = field(default_factory=dict)
     """uuids of rows to take away, by write."""
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-    tables: dict[str, int] = field(default_factory=dict)
+    conflicts: Counter[str] = field(default_factory=Counter)
+    """Rows by write that people changed since, and that are left alone."""
 
     @property
     def written(self) -> Written:
         """What the receipt says."""
+        tables: Counter[str] = Counter()
+        inserted = updated = 0
+        for write, rows in self.put.items():
+            known = self.before.get(write)
+            changed = sum(1 for row in rows if bytes.fromhex(str(row[0])) in known) if known else 0
+            inserted += len(rows) - changed
+            updated += changed
+            tables[write.partition(".")[0]] += len(rows)
+        for write, uuids in self.gone.items():
+            tables[write.partition(".")[0]] += len(uuids)
         return Written(
             self.judgement.result,
-            inserted=self.inserted,
-            updated=self.updated,
+            inserted=inserted,
+            updated=updated,
             deleted=self.deleted,
-            tables=self.tables,
+            tables={table: count for table, count in tables.items() if count},
             verdicts=self.judgement.verdicts,
+            conflicts=dict(self.conflicts),
         )
 
+    @property
+    def deleted(self) -> int:
+        """Rows that are taken away."""
+        return sum(map(len, self.gone.values()))
 
-def change_of(judgement: Judgement, standing: Mapping[str, Mapping[bytes, bytes]]) -> Change:
+
+def table_of(write: str) -> tuple[str, tuple[str, ...]]:
+    """Return the table of a write, and those columns of its plan that refer to other rows."""
+    if write in (PATIENT, DEATH):
+        return PATIENT, ()
+    place = place_of(write)
+    return place.table, (*([place.refers] if place.refers else []), *place.parents)
+
+
+def change_of(judgement: Judgement, standing: Mapping[str, IndexedRows]) -> Change:
     """Compare the rows of a plan with the index of those that stand.
 
     Raises:
         ConstraintViolated: Rows without a uuid, or with the same one.
         InvalidMessage: Rows do not fit their columns.
+        UnsupportedContract: A write that this version does not know.
     """
-    change = Change(judgement, {table: dict(rows) for table, rows in standing.items()})
+    change = Change(judgement, dict(standing), standing)
     for write in judgement.writes:
         _replace(change, write)
     for table in judgement.emptied:
-        _take_away(change, table, change.index.pop(table, {}))
+        if rows := change.index.pop(table, None):
+            change.gone[table] = list(rows)
     return change
 
 
 def _replace(change: Change, write: PlannedTable) -> None:
     lines = write.lines()
     wanted = index_lines(write.table, lines)
-    there = change.index.get(write.table, {})
+    there = change.before.get(write.table)
     change.columns[write.table] = write.columns
-    if there:
-        lines = [
-            line
-            for line, (uuid, content) in zip(lines, wanted.items(), strict=True)
-            if there.get(uuid) != content
-        ]
-        updated = sum(1 for line in lines if bytes.fromhex(line[2:34].decode()) in there)
-        put = [orjson.loads(line) for line in lines]
-        _take_away(change, write.table, {u: h for u, h in there.items() if u not in wanted})
-    else:
-        updated = 0
+    table, references = table_of(write.table)
+    hashed = writer(table, write.columns, references)
+    indexed = IndexedRows(columns=write.columns)
+    if not there:
         put = write.records()
+        for (uuid, content), row in zip(wanted.items(), put, strict=True):
+            indexed[uuid] = content + hashed(row)
+    else:
+        put = []
+        for line, (uuid, content) in zip(lines, wanted.items(), strict=True):
+            entry = there.get(uuid)
+            if entry is not None and text_hash(entry) == content:
+                indexed[uuid] = entry
+            else:
+                put.append(row := orjson.loads(line))
+                indexed[uuid] = content + hashed(row)
+        if gone := [uuid for uuid in there if uuid not in wanted]:
+            change.gone[write.table] = gone
     change.put[write.table] = put
-    change.index[write.table] = wanted
-    change.inserted += len(put) - updated
-    change.updated += updated
-    _count(change, write.table, len(put))
-
-
-def _take_away(change: Change, table: str, rows: Mapping[bytes, bytes]) -> None:
-    if rows:
-        change.gone.setdefault(table, []).extend(rows)
-        change.deleted += len(rows)
-        _count(change, table, len(rows))
-
-
-def _count(change: Change, write: str, rows: int) -> None:
-    if rows:
-        table = write.partition(".")[0]
-        change.tables[table] = change.tables.get(table, 0) + rows
+    change.index[write.table] = indexed

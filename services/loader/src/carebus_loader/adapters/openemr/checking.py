@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from carebus_contracts.errors import ConfigurationError, SchemaFrozen
+from carebus_loader.adapters.openemr.conflicts import CONFLICTS
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_COLUMNS
 from carebus_loader.adapters.openemr.row_sql import temporary_tables
@@ -43,14 +44,15 @@ async def check_schema(session: Session, settings: OpenEmrSettings) -> None:
         ConfigurationError: The schema was not prepared, or a setting names nothing in it.
         SchemaFrozen: A table or column is not as we know it; the text says which and what is expected.
     """
-    found = await read_columns(session, (*WRITTEN, LEDGER))
+    found = await read_columns(session, (*WRITTEN, LEDGER, CONFLICTS))
     if not any(table in found for table in WRITTEN):
         raise ConfigurationError(
             f"CAREBUS_OPENEMR_DATABASE={settings.database} holds no OpenEMR: install OpenEMR there, or for a "
             f"demo set CAREBUS_OPENEMR_CREATE_SCHEMA=true and {_PREPARE}"
         )
-    if LEDGER not in found:
-        raise ConfigurationError(f"the ledger {LEDGER} is not there yet: {_PREPARE}")
+    for what, table in (("ledger", LEDGER), ("record of conflicts", CONFLICTS)):
+        if table not in found:
+            raise ConfigurationError(f"the {what} {table} is not there yet: {_PREPARE}")
     if faults := list(differences(found, (TABLES[name] for name in WRITTEN))):
         more = f", and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise SchemaFrozen(f"OpenEMR's schema is not the one of 7.0.4 to 8.2: {'; '.join(faults[:3])}{more}")

@@ -65,9 +65,20 @@ class Place:
     """Columns that are set whenever a row is written; they bring back one that was taken away."""
     away: Mapping[str, str] = field(default_factory=dict)
     """Columns that mark a row as taken away: nothing is deleted in OpenEMR."""
+    stands: str = "TRUE"
+    """SQL that tells whether row ``t``, and what we derived from it, is still there as we left it."""
 
 
 _PROVIDER = "NULLIF(@carebus_provider, 0)"
+
+
+def _shown(folder: str) -> str:
+    """Return SQL that tells whether row ``t`` has its form."""
+    return (
+        "EXISTS (SELECT 1 FROM forms f FORCE INDEX (form_id) WHERE f.form_id = t.id AND f.pid = t.pid "
+        f"AND f.formdir = '{folder}' AND f.deleted = 0)"
+    )
+
 
 ENCOUNTERS = Place(
     "form_encounter",
@@ -79,6 +90,7 @@ ENCOUNTERS = Place(
         "billing_facility": "@carebus_facility",
         "provider_id": "@carebus_provider",
     },
+    stands=_shown("newpatient"),
 )
 LISTS = Place(
     "lists",
@@ -87,6 +99,7 @@ LISTS = Place(
     once={"date": "NOW()", "user": "@carebus_user", "groupname": "'Default'"},
     always={"activity": "1"},
     away={"activity": "0", "verification": "'entered-in-error'"},
+    stands="t.activity = 1",
 )
 PRESCRIPTIONS = Place(
     "prescriptions",
@@ -110,6 +123,11 @@ PRESCRIPTIONS = Place(
         "txDate": "{start_date}",
     },
     away={"active": "0"},
+    stands=(
+        "t.active = 1 AND EXISTS (SELECT 1 FROM lists l FORCE INDEX (uuid) "
+        "WHERE l.uuid = UNHEX(CONCAT(LEFT(HEX(t.uuid), 31), '1')) AND l.activity = 1 AND l.title = t.drug "
+        "AND l.begdate <=> t.start_date AND l.enddate <=> t.end_date)"
+    ),
 )
 IMMUNIZATIONS = Place(
     "immunizations",
@@ -125,6 +143,7 @@ IMMUNIZATIONS = Place(
     },
     always={"update_date": "NOW()", "added_erroneously": "0", "completion_status": "'Completed'"},
     away={"added_erroneously": "1"},
+    stands="t.added_erroneously = 0",
 )
 HISTORY = Place("history_data", once={"created_by": _PROVIDER}, away={"tobacco": "''"})
 
@@ -137,6 +156,7 @@ VITALS = Place(
     once={"user": "@carebus_user", "groupname": "'Default'"},
     always={"authorized": "1", "activity": "1"},
     away={"activity": "0"},
+    stands=f"t.activity = 1 AND {_shown('vitals')}",
 )
 ORDERS = Place(
     "procedure_order",
@@ -159,6 +179,7 @@ ORDERS = Place(
     },
     always={"activity": "1", "order_status": "'complete'", "date_collected": "{date_ordered}"},
     away={"activity": "0"},
+    stands="t.activity = 1",
 )
 ORDER_LINES = Place(
     "procedure_order_code",
@@ -176,6 +197,7 @@ REPORTS = Place(
     once={"source": "@carebus_provider"},
     always={"date_collected": "{date_report}", "report_status": "'final'", "review_status": "'reviewed'"},
     away={"report_status": "'error'"},
+    stands="t.report_status <> 'error'",
 )
 RESULTS = Place(
     "procedure_result",
@@ -184,6 +206,7 @@ RESULTS = Place(
     parents={"procedure_report_id": Parent("procedure_report", "procedure_report_id")},
     always={"result_status": "'final'"},
     away={"result_status": "'error'"},
+    stands="t.result_status <> 'error'",
 )
 
 PLACES: Mapping[str, Place] = {

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from carebus_contracts.errors import ConfigurationError
 from carebus_loader.adapters.openemr.charts import named_lock
 from carebus_loader.adapters.openemr.checking import LAB, LOGIN, read_columns
+from carebus_loader.adapters.openemr.conflicts import CONFLICTS, CONFLICTS_DDL
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.derived_sql import LOCATION_ROW, part, register
 from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_DDL
@@ -31,7 +32,7 @@ async def prepare(settings: OpenEmrSettings) -> list[str]:
     session = await Session.open(settings, owner=True, starting=True)
     try:
         async with named_lock(session, settings.database, "prepare"):
-            found = await read_columns(session, (*TABLES, LEDGER))
+            found = await read_columns(session, (*TABLES, LEDGER, CONFLICTS))
             if settings.create_schema:
                 done += await _create_tables(session, set(found))
             elif "patient_data" not in found:
@@ -39,9 +40,13 @@ async def prepare(settings: OpenEmrSettings) -> list[str]:
                     f"CAREBUS_OPENEMR_DATABASE={settings.database} holds no OpenEMR; for a demo without "
                     "one set CAREBUS_OPENEMR_CREATE_SCHEMA=true"
                 )
-            if LEDGER not in found:
-                await session.execute(LEDGER_DDL)
-                done.append(f"openemr: ledger {LEDGER}")
+            for what, table, ddl in (
+                ("ledger", LEDGER, LEDGER_DDL),
+                ("record of conflicts", CONFLICTS, CONFLICTS_DDL),
+            ):
+                if table not in found:
+                    await session.execute(ddl)
+                    done.append(f"openemr: {what} {table}")
             done += await _introduce_facility(session, settings)
             done += await _introduce_provider(session, settings)
             done += await _introduce_lab(session, settings)

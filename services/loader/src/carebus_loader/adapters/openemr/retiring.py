@@ -11,6 +11,7 @@ from carebus_contracts.plans import ALL_PERSONS, ALL_SUBJECTS, PlannedTable, Rea
 from carebus_contracts.receipts import Result
 from carebus_loader.adapters.openemr import ledger
 from carebus_loader.adapters.openemr.changes import Change, change_of
+from carebus_loader.adapters.openemr.conflicts import forget_subjects
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.judging import (
     ALL_TABLES,
@@ -51,7 +52,7 @@ async def retire(session: Session, delivery: Delivery) -> Written:
         for change in await _retire_some(session, delivery, keys):
             persons += _is_gone(change)
             deleted += change.deleted
-            for table, count in change.tables.items():
+            for table, count in change.written.tables.items():
                 tables[table] = tables.get(table, 0) + count
         after = keys[-1][1]
     unchanged = verdict is Verdict.UNCHANGED and not deleted
@@ -107,6 +108,7 @@ async def _retire_some(
     await clear_staging(session)
     await session.begin()
     changes = await _tombstones(session, delivery, keys, lock=True)
+    await forget_subjects(session, [c.judgement.delivery.plan for c in changes])
     await ledger.write_subjects(
         session, (ledger.Entry(c.judgement, None, None, c.index) for c in changes if c.judgement.noted)
     )

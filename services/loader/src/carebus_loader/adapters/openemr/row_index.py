@@ -1,28 +1,42 @@
-"""Which rows of a subject stand at the target, and what they hold: uuid and hash of each, packed.
+"""Which rows of a subject stand at the target, and what they hold: uuid and two hashes of each, packed.
 
-With it unchanged rows of a changed person are left alone, rows that are gone are found, and edits by
-people can be told from what we wrote.
+The first hash is of the row's text in its plan: with it unchanged rows of a changed person are left alone,
+and rows that are gone are found. The second is of the cells as the database shows them (``as_written``):
+with it edits by people are told from what we wrote.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import orjson
 
 from carebus_contracts.errors import ConstraintViolated
 
-RowIndex = dict[str, dict[bytes, bytes]]
-"""By write, content hash by uuid."""
-
 _UUID, _HASH = 16, 8
-_ENTRY = _UUID + _HASH
+_ENTRY = _UUID + 2 * _HASH
 _FIRST_CELL = slice(2, 34)
+UNKNOWN = bytes(_HASH)
+"""Second hash of a row that people had changed when we last would have written it."""
+
+
+class IndexedRows(dict[bytes, bytes]):
+    """Both hashes of each row of one write, by uuid."""
+
+    def __init__(self, rows: Any = (), columns: tuple[str, ...] = ()) -> None:
+        super().__init__(rows)
+        self.columns = columns
+        """Columns of the plan that was written, ``uuid`` first."""
+
+
+RowIndex = dict[str, IndexedRows]
+"""By write."""
 
 
 def index_lines(table: str, lines: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Return the hash of each row by its uuid, which is the first cell.
+    """Return the hash of each row's text by its uuid, which is the first cell.
 
     Raises:
         ConstraintViolated: A row has no uuid, or two rows have the same.
@@ -39,13 +53,23 @@ def index_lines(table: str, lines: Sequence[bytes]) -> dict[bytes, bytes]:
     return index
 
 
-def pack_index(index: Mapping[str, Mapping[bytes, bytes]]) -> bytes:
-    """Write an index: the number of rows by write as a line of JSON, then uuid and hash of each row.
+def text_hash(entry: bytes) -> bytes:
+    """Return the hash of the row's text in its plan."""
+    return entry[:_HASH]
+
+
+def written_hash(entry: bytes) -> bytes:
+    """Return the hash of the row's cells as they were written."""
+    return entry[_HASH:]
+
+
+def pack_index(index: Mapping[str, IndexedRows]) -> bytes:
+    """Write an index: the number of rows and the columns by write as a line of JSON, then the entries.
 
     Hashes are noise: compressing them costs time and gains nothing.
     """
-    head = orjson.dumps({table: len(rows) for table, rows in index.items() if rows})
-    body = b"".join(uuid + content for rows in index.values() for uuid, content in rows.items())
+    head = orjson.dumps({table: [len(rows), ",".join(rows.columns)] for table, rows in index.items() if rows})
+    body = b"".join(uuid + entry for rows in index.values() for uuid, entry in rows.items())
     return head + b"\n" + body
 
 
@@ -56,10 +80,9 @@ def unpack_index(packed: bytes | None) -> RowIndex:
     head, _, body = packed.partition(b"\n")
     index: RowIndex = {}
     start = 0
-    for table, count in orjson.loads(head).items():
+    for table, (count, columns) in orjson.loads(head).items():
         end = start + count * _ENTRY
-        index[table] = {
-            body[at : at + _UUID]: body[at + _UUID : at + _ENTRY] for at in range(start, end, _ENTRY)
-        }
+        rows = {body[at : at + _UUID]: body[at + _UUID : at + _ENTRY] for at in range(start, end, _ENTRY)}
+        index[table] = IndexedRows(rows, tuple(columns.split(",")) if columns else ())
         start = end
     return index

@@ -15,6 +15,7 @@ from carebus_loader.adapters.openemr.charts import (
     reserve_encounters,
 )
 from carebus_loader.adapters.openemr.checking import check_schema, open_session
+from carebus_loader.adapters.openemr.conflicts import set_aside
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.errors import DuplicateKey, LockConflict
 from carebus_loader.adapters.openemr.judging import Judgement, Standing, judge
@@ -140,7 +141,7 @@ class OpenEmrTarget:
     async def _compare(self, session: Session, batch: Sequence[Delivery]) -> list[Written]:
         """Say what would become of a batch, by reading only."""
         judged = _judged(batch, await ledger.read_subjects(session, map(_key, batch)))
-        return [c.written for c in await _changes(session, judged)]
+        return [c.written for c in await _changes(session, judged, record=False)]
 
     async def _apply(self, session: Session, batch: Sequence[Delivery]) -> list[Written]:
         await self._know_sources(session, batch)
@@ -176,7 +177,7 @@ class OpenEmrTarget:
         locked = await ledger.read_subjects(session, map(_key, batch), lock=True)
         if locked != before:
             raise LockConflict("the ledger changed", system=self._settings.system)
-        changes = await _changes(session, judged)
+        changes = await _changes(session, judged, record=True)
         charted = [_charted(change, charts) for change in changes]
         await ledger.write_subjects(
             session,
@@ -224,10 +225,12 @@ def _judged(batch: Sequence[Delivery], read: ledger.Read) -> list[Judgement]:
     return [judge(d, read.standing.get(_key(d), UNKNOWN), read.floors[d.plan.source]) for d in batch]
 
 
-async def _changes(session: Session, judged: Sequence[Judgement]) -> list[Change]:
+async def _changes(session: Session, judged: Sequence[Judgement], *, record: bool) -> list[Change]:
     known = [_key(j.delivery) for j in judged if j.standing.known and j.rewritten]
     indexes = await ledger.read_indexes(session, known) if known else {}
-    return [change_of(j, indexes.get(_key(j.delivery), {})) for j in judged]
+    changes = [change_of(j, indexes.get(_key(j.delivery), {})) for j in judged]
+    await set_aside(session, changes, record=record)
+    return changes
 
 
 def _patient(judgement: Judgement) -> tuple[bytes | None, PatientRow | None]:
