@@ -185,21 +185,22 @@ async def test_retiring_takes_edited_rows_too(
     assert recorded(read, source) == []
 
 
+@pytest.fixture
+def as_operator(openemr: OpenEmrSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a person who runs commands at the shared schema."""
+    for name in ("host", "port", "user", "database"):
+        monkeypatch.setenv(f"CAREBUS_OPENEMR_{name.upper()}", str(getattr(openemr, name)))
+    monkeypatch.setenv("CAREBUS_OPENEMR_PASSWORD", openemr.password.get_secret_value())
+
+
+@pytest.mark.usefixtures("as_operator")
 async def test_conflicts_are_listed_without_values_unless_asked(
-    target: OpenEmrTarget,
-    openemr: OpenEmrSettings,
-    read: Read,
-    source: str,
-    pid: Callable[[], int],
-    monkeypatch: pytest.MonkeyPatch,
+    target: OpenEmrTarget, read: Read, source: str, pid: Callable[[], int]
 ) -> None:
     """Table, row and columns for everybody; patient data only on request."""
     await put(target, a_plan(source, 1, problems={1: "Asthma"}))
     read("UPDATE lists SET title = 'Cough' WHERE pid = %s", pid())
     await put(target, a_plan(source, 1, problems={1: "Severe asthma"}), v=2)
-    for name in ("host", "port", "user", "database"):
-        monkeypatch.setenv(f"CAREBUS_OPENEMR_{name.upper()}", str(getattr(openemr, name)))
-    monkeypatch.setenv("CAREBUS_OPENEMR_PASSWORD", openemr.password.get_secret_value())
 
     def told(*arguments: str) -> str:
         answer = CliRunner().invoke(conflicts, ["list", "--source", source, *arguments])
