@@ -123,6 +123,9 @@ BROKEN_RULES = {
     "COUNT(DISTINCT m.resource_path) FROM uuid_mapping m WHERE m.target_uuid = v.uuid AND m.resource = "
     "'Observation' AND m.`table` = 'form_vitals') <> 15 OR (SELECT COUNT(*) FROM uuid_mapping m WHERE "
     "m.target_uuid = v.uuid) <> 15",
+    "vitals with a zero for what was not measured": "SELECT COUNT(*) FROM form_vitals WHERE 0 IN (weight, "
+    "height, temperature, pulse, respiration, BMI, waist_circ, head_circ, oxygen_saturation, "
+    "oxygen_flow_rate, ped_weight_height, ped_bmi, ped_head_circ, inhaled_oxygen_concentration)",
     "vitals without a value": "SELECT COUNT(*) FROM form_vitals WHERE COALESCE(bps, bpd, weight, height, "
     "temperature, pulse, respiration, BMI, waist_circ, head_circ, oxygen_saturation, oxygen_flow_rate, "
     "inhaled_oxygen_concentration, ped_weight_height, ped_bmi, ped_head_circ) IS NULL",
