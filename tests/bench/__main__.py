@@ -59,6 +59,7 @@ BENCHES: dict[str, tuple[Callable[[LocalStack, int], dict[str, Any]], tuple[Aim,
         lambda stack, rounds: bench_openemr.run(stack, rounds=rounds),
         (
             Aim("OpenEMR, new persons", "of raw LOAD DATA", 0.5, lambda r: r["share_of_raw"]),
+            Aim("OpenEMR, changed rows", "rows / s", 20_000, lambda r: r["changed_rows_s"]),
             Aim("OpenEMR, the same again", "persons / s", 200, lambda r: r["again_persons_s"]),
         ),
     ),
