@@ -9,7 +9,7 @@ from carebus_converter.domain.ccda.chart import Chart
 from carebus_converter.domain.ccda.codes import coder, template
 from carebus_converter.domain.ccda.routes import route_of
 from carebus_converter.domain.ccda.sections.frame import frame
-from carebus_converter.domain.ccda.text import clean
+from carebus_converter.domain.ccda.sections.lots import lot_number
 from carebus_converter.domain.ccda.times import stamp
 
 _FRAME = frame(
@@ -54,14 +54,13 @@ def immunizations(exposures: Sequence[tuple[str, DrugExposure]], chart: Chart) -
         code, label = _vaccine(concepts[row.drug_concept_id], concepts[row.drug_source_concept_id], None)
         when, shown = stamp(row.drug_exposure_start_date, row.drug_exposure_start_datetime, offset)
         route, way = route_of(concepts[row.route_concept_id], row.route_source_value)
-        lot = "" if row.lot_number in (None, "0") else clean(row.lot_number)
+        lot_text, lot = lot_number(row)
         narrative.append(
             f'<tr ID="vaccine-{ext}"><td>{label}</td><td>{shown}</td><td>{way}</td><td>{lot}</td></tr>'
         )
         time = f'<effectiveTime value="{when}"/>' if when else '<effectiveTime nullFlavor="UNK"/>'
-        lot_number = f"<lotNumberText>{lot}</lotNumberText>" if lot else ""
         entries.append(
             f'{_START}{identity}{ext}"/><text><reference value="#vaccine-{ext}"/></text>'
-            f'<statusCode code="completed"/>{time}{route}{_PRODUCT}{code}{lot_number}{_END}'
+            f'<statusCode code="completed"/>{time}{route}{_PRODUCT}{code}{lot_text}{_END}'
         )
     return _FRAME.filled(narrative, entries)

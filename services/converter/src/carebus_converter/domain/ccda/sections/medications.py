@@ -10,6 +10,7 @@ from carebus_converter.domain.ccda.codes import coder, template
 from carebus_converter.domain.ccda.not_mapped import NotMapped
 from carebus_converter.domain.ccda.routes import route_of
 from carebus_converter.domain.ccda.sections.frame import frame
+from carebus_converter.domain.ccda.sections.lots import lot_number
 from carebus_converter.domain.ccda.text import clean
 from carebus_converter.domain.ccda.times import interval, stamp
 from carebus_converter.domain.ccda.values import number
@@ -64,23 +65,24 @@ def medications(exposures: Sequence[tuple[str, DrugExposure]], chart: Chart) -> 
         low, start = stamp(row.drug_exposure_start_date, row.drug_exposure_start_datetime, offset)
         high, stop = stamp(row.drug_exposure_end_date, row.drug_exposure_end_datetime, offset)
         route, way = route_of(concepts[row.route_concept_id], row.route_source_value)
+        lot_text, lot = lot_number(row)
         if row.stop_reason:
             stop = f"{stop} ({clean(row.stop_reason)})"
         narrative.append(
             f'<tr ID="drug-{ext}"><td>{label}</td><td>{clean(row.sig)}</td><td>{way}</td>'
-            f"<td>{_supply(row)}</td><td>{start}</td><td>{stop}</td></tr>"
+            f"<td>{_supply(row, lot)}</td><td>{start}</td><td>{stop}</td></tr>"
         )
         entries.append(
             f'{_START}{identity}{ext}"/><text><reference value="#drug-{ext}"/></text>'
             f'<statusCode code="{"completed" if high else "active"}"/>'
             f'<effectiveTime xsi:type="IVL_TS">{interval(low, high)}</effectiveTime>'
-            f"{route}{_PRODUCT}{code}{_END}"
+            f"{route}{_PRODUCT}{code}{lot_text}{_END}"
         )
     return _FRAME.filled(narrative, entries)
 
 
-def _supply(row: DrugExposure) -> str:
-    """Return quantity, days and refills in words; OMOP loads write 0 for what they do not know."""
+def _supply(row: DrugExposure, lot: str) -> str:
+    """Return quantity, days and refills and lot in words; OMOP loads write 0 for what they do not know."""
     parts = []
     if row.quantity:
         unit = clean(row.dose_unit_source_value)
@@ -89,4 +91,6 @@ def _supply(row: DrugExposure) -> str:
         parts.append(f"{row.days_supply} days")
     if row.refills:
         parts.append(f"{row.refills} refills")
+    if lot:
+        parts.append(f"lot {lot}")
     return ", ".join(parts)
