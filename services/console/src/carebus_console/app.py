@@ -14,6 +14,7 @@ from carebus_console.errands import Errands
 from carebus_console.handlers import admit_jobs
 from carebus_console.judging import Judge
 from carebus_console.settings import ConsoleSettings
+from carebus_console.surveys import Surveys
 from carebus_contracts.topics import CONSOLE, JOB_REQUESTED
 from carebus_runtime.settings import KafkaSettings
 from carebus_runtime.subscription import Batching, Subscription
@@ -44,6 +45,7 @@ def build(settings: ConsoleSettings | None = None, kafka: KafkaSettings | None =
     )
     letters = KafkaDeadLetters(kafka, records.redriven, lambda: void_by(records.book))
     judge = Judge(records, loaders=KafkaLoaders(kafka), token=settings.token)
+    surveys = Surveys(records, producer=producer, judge=judge)
     desk = Desk(records, producer=producer, judge=judge)
     requests = worker.subscribe(
         Subscription(
@@ -59,7 +61,7 @@ def build(settings: ConsoleSettings | None = None, kafka: KafkaSettings | None =
     worker.resource(Resource("job states", records.start, records.stop, records.ping))
     worker.background(records.run)
     worker.background(
-        Errands(records, producer=producer, letters=letters, judge=judge, blobs=worker.blobs).run
+        Errands(records, producer=producer, letters=letters, surveys=surveys, blobs=worker.blobs).run
     )
     worker.routes(Api(desk, letters, Access(settings.token), closing=lambda: records.closing).routes())
     return worker

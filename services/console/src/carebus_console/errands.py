@@ -18,13 +18,13 @@ from carebus_console.adapters.kafka_book import KafkaBook
 from carebus_console.domain.ledger import JobLedger
 from carebus_console.domain.retirement_rules import Rule, rules
 from carebus_console.domain.retiring import Retirement, messages_to_account, retirements
-from carebus_console.domain.vanishing import newest_whole, since, survey_after, survey_id
-from carebus_console.judging import PROOF, Judge
+from carebus_console.domain.vanishing import since
 from carebus_console.ports import DeadLetterStore, StoredLetter
+from carebus_console.surveys import Surveys
 from carebus_contracts.errors import TransientError
 from carebus_contracts.headers import Envelope, read_headers
-from carebus_contracts.jobs import ExtractJob, Failed, Issued, Planned, RedriveJob, RetireJob, SliceDone
-from carebus_contracts.topics import JOB_EVENTS, JOB_REQUESTED, TOPICS
+from carebus_contracts.jobs import Failed, Issued, Planned, RedriveJob, RetireJob, SliceDone
+from carebus_contracts.topics import JOB_EVENTS, TOPICS
 from carebus_contracts.versions import Version
 from carebus_runtime.blob_marks import BlobMark
 from carebus_runtime.blobs import BlobStore
@@ -47,16 +47,15 @@ class Errands:
         *,
         producer: Producer,
         letters: DeadLetterStore,
-        judge: Judge,
+        surveys: Surveys,
         blobs: BlobStore,
     ) -> None:
         self._records = records
         self._producer = producer
         self._letters = letters
-        self._judge = judge
+        self._surveys = surveys
         self._blobs = blobs
         self._run: set[str] = set()
-        self._surveyed: set[str] = set()
 
     async def run(self) -> None:
         """Look for jobs until cancelled."""
@@ -74,32 +73,7 @@ class Errands:
                             await self._do(ledger)
                     except TransientError as error:
                         log.warning("errand_interrupted", job_id=ledger.job_id, error=str(error))
-            await self._survey()
-
-    async def _survey(self) -> None:
-        """Ask who vanished, once for the newest job over the whole of each source."""
-        ended = (
-            ledger.state
-            for ledger in self._records.book
-            if ledger.finished_ms and ledger.accepted and isinstance(ledger.accepted.request, ExtractJob)
-        )
-        for state in newest_whole(ended):
-            known = survey_id(state.job_id) in self._surveyed or self._records.book.get(
-                survey_id(state.job_id)
-            )
-            if known or (request := survey_after(state)) is None:
-                continue
-            value = request.model_dump_json(by_alias=True, exclude_defaults=True).encode()
-            envelope, proof = Envelope(contract="JobRequest/1"), (PROOF, self._judge.proof(value))
-            key = survey_id(state.job_id).encode()
-            try:
-                await self._producer.send(
-                    [Outgoing(JOB_REQUESTED.name, key, value, envelope, headers=(proof,))]
-                )
-            except TransientError as error:
-                log.warning("survey_not_submitted", job_id=state.job_id, error=str(error))
-            else:
-                self._surveyed.add(survey_id(state.job_id))
+            await self._surveys.submit_due()
 
     def _is_due(self, ledger: JobLedger) -> bool:
         if ledger.finished_ms or ledger.job_id in self._run or (accepted := ledger.accepted) is None:
