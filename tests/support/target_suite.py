@@ -338,6 +338,8 @@ class TargetSuite:
 
         (told,) = await target.write([Delivery(plan, Version(5), "survey", dry_run=True)])
         before = await show(source)
+        teller: Any = target
+        ids = await teller.vanished(source, Version(5))
         done = await put(target, plan, v=5, job="retire")
         after = await show(source)
         late = await put(target, self.plan(source, 3, ["a"]), self.plan(source, 9, ["a"]), v=4, job="old")
@@ -345,6 +347,7 @@ class TargetSuite:
         again = await put(target, plan, v=5, job="retire")
 
         assert (told.result, told.persons, done.persons, again.persons) == (Result.APPLIED, 2, 2, 0)
+        assert (ids, await teller.vanished(source, Version(5))) == ([3, 5], [])
         assert set(before) == {1, 2, 3, 4, 5}
         assert after == {1: ["a"], 2: ["changed"], 4: ["a"]}
         assert done.deleted >= 2

@@ -305,12 +305,16 @@ def test_vanished_persons_are_counted(console: FakeConsole) -> None:
         202, json={"job_id": "job-1", "notes": ["look"]}
     )
     console.answers["GET /jobs/job-1"] = httpx.Response(200, json=survey)
+    console.answers["GET /jobs/nightly"] = httpx.Response(200, json=a_state(version_ms=1234))
 
     text = run("subjects", "vanished", "--source", "lab", "--job", "nightly")
     counts = run("subjects", "vanished", "--source", "lab", "--job", "nightly", "--json")
 
     assert text.stdout.splitlines() == ["postgres    3 persons", "documents   0 persons"]
-    assert text.stderr.splitlines() == ["look"]
+    assert text.stderr.splitlines() == [
+        "look",
+        "Their ids: carebus targets vanished TARGET --source lab --since-ms 1234",
+    ]
     assert json.loads(counts.stdout)["persons"] == {"postgres": 3, "documents": 0}
     assert json.loads(console.asked[0][2]) == {"source": "lab", "not_in_job": "nightly", "dry_run": True}
 

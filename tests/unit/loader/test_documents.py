@@ -134,6 +134,20 @@ async def test_a_retired_job_takes_only_what_it_wrote_last(tmp_path: Path) -> No
     assert {redelivered.result, late.result, between.result} == {Result.STALE}
 
 
+async def test_documents_older_than_a_whole_job_are_those_of_vanished_persons(tmp_path: Path) -> None:
+    """Who was confirmed or retired since is not among them; retiring takes exactly these."""
+    store = await a_store(tmp_path)
+    await store.write([a_delivery(v=1, person=p) for p in (-3, 7, 8, 9)])
+    await store.write([a_delivery(v=5, person=8), a_delivery("", 2, 9, retired=True)])
+
+    ids = await store.vanished("lab", Version(5))
+    (done,) = await store.write([a_delivery("", 5, retired=True, all_persons=True)])
+
+    assert (ids, done.persons) == ([-3, 7], 2)
+    assert await store.vanished("lab", Version(5)) == []
+    assert [standing(tmp_path, p) for p in (-3, 7, 8, 9)] == [None, None, "<a/>", None]
+
+
 async def test_names_of_old_are_read(tmp_path: Path) -> None:
     """A store from before jobs stood in names goes on; no job's retirement touches those documents."""
     store = await a_store(tmp_path)

@@ -1,19 +1,22 @@
-"""``carebus targets``: make the schema and ledger of a target, with owner rights."""
+"""``carebus targets``: prepare a target with owner rights, and look into it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import click
 
 from carebus_contracts.errors import CareBusError
+from carebus_contracts.versions import Version
+from carebus_loader.ports import TellsVanished
 from carebus_loader.targets import open_target, target_names
 
 
 @click.group()
 def targets() -> None:
-    """List and prepare the systems that data go to."""
+    """List and prepare the systems that data go to, and ask them who vanished."""
 
 
 @targets.command("list")
@@ -35,3 +38,35 @@ def prepare(names: tuple[str, ...], as_json: bool) -> None:
             click.echo(f"{name}: {error}", err=True)
             raise SystemExit(2) from None
     click.echo(json.dumps(done) if as_json else "\n".join(done) or "Nothing was missing.")
+
+
+@targets.command()
+@click.argument("name")
+@click.option("--source", required=True, help="Slug of the source.")
+@click.option(
+    "--since-ms",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Version of the job over the whole source, as `carebus subjects vanished` prints it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def vanished(name: str, *, source: str, since_ms: int, as_json: bool) -> None:
+    """Print the ids of the persons in target NAME of whom nothing is as new as a job.
+
+    Person ids are patient data: mind where the output goes.
+    """
+    try:
+        found = asyncio.run(_vanished(open_target(name), source, Version(since_ms)))
+    except CareBusError as error:
+        click.echo(f"{name}: {error}", err=True)
+        raise SystemExit(2) from None
+    click.echo(json.dumps(found) if as_json else "".join(f"{person}\n" for person in found), nl=as_json)
+
+
+async def _vanished(target: Any, source: str, version: Version) -> list[int]:
+    tells: TellsVanished = target
+    await target.start()
+    try:
+        return await tells.vanished(source, version)
+    finally:
+        await target.stop()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from carebus_contracts.versions import Version
 from carebus_loader.domain.deliveries import Delivery, DocumentDelivery, Written
 
-__all__ = ["Delivery", "DocumentDelivery", "Prepares", "Target", "Written"]
+__all__ = ["Delivery", "DocumentDelivery", "Prepares", "Target", "TellsVanished", "Written"]
 
 
 class Target(Protocol):
@@ -45,6 +46,17 @@ class Target(Protocol):
             RecordError: A record in here is refused for good; the caller finds it by halving.
             TransientError: Try the same batch again later.
             FatalError: Stop.
+        """
+
+
+class TellsVanished(Protocol):
+    """A target that names the persons of whom nothing is as new as a version; started before."""
+
+    async def vanished(self, source: str, version: Version) -> list[int]:
+        """Return their ids, in ascending order.
+
+        Raises:
+            TargetUnavailable: It does not answer.
         """
 
 

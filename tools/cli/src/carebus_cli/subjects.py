@@ -94,4 +94,9 @@ def vanished(
             click.echo(line, err=True)
         for target, told in state["targets"].items():
             click.echo(f"{target:11} {told['persons_retired']} persons")
+        told_all = client.get("jobs", job_id)
+        since_ms = told_all["version_ms"] or told_all["accepted_ms"]
+        click.echo(
+            f"Their ids: carebus targets vanished TARGET --source {source} --since-ms {since_ms}", err=True
+        )
     raise SystemExit(exit_status(state))

@@ -21,6 +21,8 @@ from carebus_loader.domain.guard import Held
 SUFFIX_DOCUMENT = ".xml"
 SUFFIX_SEEN = ".seen"
 SUFFIX_GONE = ".gone"
+PERSON = "person-"
+"""Before the id in the name of a person's folder."""
 _BEFORE_JOB = "~"
 """Neither in hex digits nor in the name of a job, and safe in paths and URLs."""
 SHARDS = 256
@@ -51,7 +53,7 @@ class Floors(NamedTuple):
 def person_folder(source: str, person_id: int) -> str:
     """Folder of one person's objects, relative to the root."""
     shard = blake2b(str(person_id).encode(), digest_size=1).hexdigest()
-    return f"{source}/{shard}/person-{person_id}"
+    return f"{source}/{shard}/{PERSON}{person_id}"
 
 
 def object_name(version: Version, content: str, suffix: str, job_id: str = "") -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from carebus_loader.adapters.clickhouse import schema
+from carebus_contracts.versions import Version
+from carebus_loader.adapters.clickhouse import schema, sql
 from carebus_loader.adapters.clickhouse.connection import Connection, not_started
 from carebus_loader.adapters.clickhouse.loading import load
+from carebus_loader.adapters.clickhouse.row_versions import row_version
 from carebus_loader.adapters.clickhouse.settings import ClickHouseSettings
 from carebus_loader.ports import Delivery, Written
 
@@ -84,6 +86,12 @@ class ClickHouseTarget:
                 written = await load(self._started(), part, narrow_dates=self._narrow_dates, dry_run=dry_run)
                 done |= {id(d): w for d, w in zip(part, written, strict=True)}
         return [done[id(d)] for d in batch]
+
+    async def vanished(self, source: str, version: Version) -> list[int]:
+        """Return the persons of whom nothing is as new as a version."""
+        connection = self._started()
+        query = sql.vanished(connection.database, source, row_version(version))
+        return sorted(key for (key,) in await connection.rows(query, "vanished persons"))
 
     def _started(self) -> Connection:
         if self._connection is None:

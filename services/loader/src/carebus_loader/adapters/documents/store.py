@@ -14,6 +14,7 @@ import orjson
 
 from carebus_contracts.errors import ConfigurationError, TargetUnavailable
 from carebus_contracts.receipts import Result
+from carebus_contracts.versions import Version
 from carebus_loader.adapters.documents.settings import DocumentsSettings
 from carebus_loader.domain import document_names as names
 from carebus_loader.domain.guard import Held, Verdict, decide
@@ -75,6 +76,13 @@ class DocumentStore:
         """Make the root folder; there is nothing else to make."""
         await self.start()
         return [f"documents: folder {self._root}"]
+
+    async def vanished(self, source: str, version: Version) -> list[int]:
+        """Return the persons whose newest document, or word about it, is older than a version."""
+        try:
+            return await self._run(lambda: self._vanished(source, version))  # type: ignore[no-any-return]
+        except OSError as error:
+            raise self._away(error) from error
 
     async def write(self, batch: Sequence[DocumentDelivery]) -> list[Written]:
         """Write a batch; each person at most once in it.
@@ -153,6 +161,18 @@ class DocumentStore:
 
     def _take_back(self, delivery: DocumentDelivery, floors: names.Floors) -> None:
         self._mark_gone(self._folder(delivery), floors, dry_run=False)
+
+    def _vanished(self, source: str, version: Version) -> list[int]:
+        floors = names.floors(self._list(f"{self._root}/{source}"))
+        standing = {
+            folder: names.in_force(names.newest(self._list(folder)), floors)
+            for folder in self._persons(source)
+        }
+        return sorted(
+            int(folder.rpartition("/")[2].removeprefix(names.PERSON))
+            for folder, held in standing.items()
+            if held is not None and held.hash and held.version < version
+        )
 
     def _mark_gone(self, folder: str, floors: names.Floors, *, dry_run: bool) -> bool:
         """Take the document of a person that floors make void; whether one stood there."""

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from carebus_contracts.errors import ConstraintViolated, TargetUnavailable
+from carebus_contracts.plans import ALL_SUBJECTS
+from carebus_contracts.versions import Version
 from carebus_loader.adapters.openemr import ledger
 from carebus_loader.adapters.openemr.changes import DEATH, PATIENT, Change, change_of
 from carebus_loader.adapters.openemr.charts import (
@@ -119,6 +121,15 @@ class OpenEmrTarget:
                 # Cancelled or broken in the middle of an answer: nothing that comes now could be trusted.
                 self._drop()
                 raise
+
+    async def vanished(self, source: str, version: Version) -> list[int]:
+        """Return the persons of whom nothing is as new as a version."""
+        async with self._turn:
+            session, found, after = await self._open(), list[int](), ALL_SUBJECTS
+            while keys := await ledger.vanished_subjects(session, source, version, after=after, limit=1000):
+                found += (int(subject.partition("/")[2]) for _, subject in keys)
+                after = keys[-1][1]
+            return sorted(found)
 
     async def _write(self, batch: Sequence[Delivery]) -> list[Written]:
         session = await self._open()

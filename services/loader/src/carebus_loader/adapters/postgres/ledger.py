@@ -138,6 +138,13 @@ class Ledger:
         )
         return count
 
+    async def vanished_ids(self, source: str, version: Version) -> list[int]:
+        """Return the ids of these persons, in ascending order."""
+        rows = await self.connection.fetch(
+            f"SELECT subject FROM {self._name(sql.LEDGER)} l WHERE {_VANISHED}", source, *version
+        )
+        return sorted(int(row[0].partition("/")[2]) for row in rows)
+
     async def insert(self, entries: Mapping[Subject, Entry]) -> None:
         """Write first entries, in key order.
 

@@ -8,10 +8,11 @@ from typing import Any
 import asyncpg
 
 from carebus_contracts.errors import TargetUnavailable
+from carebus_contracts.versions import Version
 from carebus_loader.adapters.postgres import schema
 from carebus_loader.adapters.postgres.comparing import compare
 from carebus_loader.adapters.postgres.errors import translated
-from carebus_loader.adapters.postgres.ledger import Overtaken
+from carebus_loader.adapters.postgres.ledger import Ledger, Overtaken
 from carebus_loader.adapters.postgres.loading import load
 from carebus_loader.adapters.postgres.settings import PostgresSettings
 from carebus_loader.ports import Delivery, Written
@@ -89,6 +90,12 @@ class PostgresTarget:
         done = {id(d): w for d, w in zip(dry, await self._compare(dry), strict=True)}
         done |= {id(d): w for d, w in zip(wet, await self._load(wet), strict=True)}
         return [done[id(d)] for d in batch]
+
+    async def vanished(self, source: str, version: Version) -> list[int]:
+        """Return the persons of whom nothing is as new as a version."""
+        with translated(self._settings, "vanished persons"):
+            async with self._started().acquire() as connection:
+                return await Ledger(connection, self._settings.omop_schema).vanished_ids(source, version)
 
     async def _compare(self, batch: Sequence[Delivery]) -> list[Written]:
         if not batch:
