@@ -18,8 +18,10 @@ from carebus_contracts.errors import PayloadMissing
 from carebus_contracts.headers import Envelope, read_headers, write_headers
 from carebus_contracts.jobs import (
     AcceptedJob,
+    ControlAction,
     Failed,
     Issued,
+    JobControl,
     JobState,
     Planned,
     SliceDone,
@@ -178,8 +180,15 @@ async def test_a_job_is_followed_to_its_end_and_reported(bus: Bus, tmp_path: Pat
             await tell(
                 bus,
                 LOAD_RECEIPTS.name,
-                receipt(job_id, 0, 6, metrics=LoadMetrics(inserted=70), tables={"person": 7}),
-                receipt(job_id, 7, 8, Result.UNCHANGED),
+                receipt(
+                    job_id,
+                    0,
+                    6,
+                    metrics=LoadMetrics(inserted=70),
+                    tables={"person": 7},
+                    rows={"person": {"written": 7}},
+                ),
+                receipt(job_id, 7, 8, Result.UNCHANGED, rows={"person": {"unchanged": 2}}),
                 receipt(job_id, 9, 9, Result.DEAD_LETTERED, reason="constraint"),
             )
             seen = [json.loads(line[5:]) async for line in stream.aiter_lines() if line.startswith("data:")]
@@ -192,6 +201,85 @@ async def test_a_job_is_followed_to_its_end_and_reported(bus: Bus, tmp_path: Pat
     assert report["targets"][0]["identity"] == "10 = 7 applied + 2 unchanged + 1 dead-lettered"
     assert report["targets"][0]["rows_inserted"] == 70
     assert report["targets"][0]["reasons"] == {"constraint": 1}
+    (persons,) = report["targets"][0]["accounts"]
+    assert persons == {
+        "table": "person",
+        "emitted": 10,
+        "written": 7,
+        "unchanged": 2,
+        "stale": 0,
+        "conflict": 0,
+        "not_mapped": {},
+        "given_up": 1,
+        "closes": True,
+    }
+
+
+async def test_too_many_refused_records_fail_the_job(bus: Bus, tmp_path: Path) -> None:
+    """Two may be given up and three were: the job fails and says what to do, though nine slices are to come."""
+    async with console(bus, tmp_path) as client:
+        answer = await client.post("/jobs", json=a_job(max_record_errors=2))
+        job_id = str(answer.json()["job_id"])
+        await tell(
+            bus,
+            JOB_EVENTS.name,
+            Planned(job_id=job_id, slices=10, persons=100, fingerprint="f", accepted_ms=5),
+            Issued(job_id=job_id, up_to=7),
+            SliceDone(job_id=job_id, slice=0, attempt="a", messages=10, persons=10),
+        )
+        await tell(
+            bus,
+            LOAD_RECEIPTS.name,
+            receipt(job_id, 0, 6),
+            receipt(job_id, 7, 8, Result.DEAD_LETTERED, reason="constraint"),
+        )
+
+        async def counted() -> dict[str, Any]:
+            found = await state(client, job_id)
+            outcomes = found["targets"]["postgres"]["outcomes"]
+            return found if outcomes == {"applied": 7, "dead_lettered": 2} else {}
+
+        within = await until(counted)
+        await tell(bus, LOAD_RECEIPTS.name, receipt(job_id, 9, 9, Result.DEAD_LETTERED, reason="unmappable"))
+        failed = await reaches(client, job_id, status="failed")
+
+    assert within["status"] == "running"
+    assert failed["reasons"] == [
+        "postgres gave up 3 messages, most often for 'constraint' (2); the limit is 2 (max_record_errors): no "
+        "more slices are issued. Look at some with `carebus deadletters list`, mend the cause, and submit the "
+        "job again"
+    ]
+
+
+async def test_that_another_job_runs_on_the_source_is_in_state_and_report(bus: Bus, tmp_path: Path) -> None:
+    """Whoever asks later should know, too, and not only the one who submitted."""
+    source = an_id("source")
+    async with console(bus, tmp_path) as client:
+        first = (await client.post("/jobs", json=a_job(source=source))).json()["job_id"]
+        second = (await client.post("/jobs", json=a_job(source=source))).json()["job_id"]
+        shown = await reaches(client, second, status="accepted")
+        report = (await client.get(f"/jobs/{second}/report")).json()
+
+    assert shown["notes"] == report["notes"]
+    assert shown["notes"][0].startswith(f"job {first} runs on source '{source}' as well")
+
+
+async def test_a_resume_on_the_topic_does_not_undo_a_cancel(bus: Bus, tmp_path: Path) -> None:
+    """The console refuses one, and says the cancel again after one that came past it: compaction keeps the last."""
+    async with console(bus, tmp_path) as client:
+        job_id = await a_running_job(bus, client)
+        await client.post(f"/jobs/{job_id}/cancel", json={"discard": True})
+        await tell(bus, JOB_CONTROL.name, JobControl(job_id=job_id, action=ControlAction.RESUME))
+
+        async def said_again() -> bool:
+            words = [
+                orjson.loads(r.value) for r in await bus.read(JOB_CONTROL.name) if r.key == job_id.encode()
+            ]
+            return [w["action"] for w in words] == ["cancel", "resume", "cancel"] and words[-1]["discard"]
+
+        await until(said_again)
+        await tell(bus, LOAD_RECEIPTS.name, receipt(job_id, 0, 9, Result.DISCARDED))
+        await reaches(client, job_id, status="cancelled")
 
 
 async def test_a_restarted_console_knows_what_it_knew(bus: Bus, tmp_path: Path) -> None:
