@@ -41,6 +41,12 @@ BENCHES: dict[str, tuple[Callable[[LocalStack, int], dict[str, Any]], tuple[Aim,
         lambda stack, rounds: bench_extractor.run(stack, rounds=rounds),
         (
             Aim("extraction with producing", "persons / CPU s", 2000, lambda r: r["persons_per_cpu_s"]),
+            Aim(
+                "reading alone, same run",
+                "persons / CPU s",
+                2000,
+                lambda r: r["reading_alone_persons_per_cpu_s"],
+            ),
             Aim("its peak memory", "MB", 300, lambda r: r["peak_mb"], most=True),
         ),
     ),

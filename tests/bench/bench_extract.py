@@ -34,7 +34,7 @@ def run(
     *,
     copies: int = 1,
     kind: Literal["parquet", "csv"] = "parquet",
-    slice_persons: int = 500,
+    slice_persons: int | None = 500,
     folder: Path | None = None,
 ) -> dict[str, Any]:
     """Stage and extract GiBleed.
@@ -42,7 +42,7 @@ def run(
     Args:
         copies: How often GiBleed stands in the source, under other person ids.
         kind: How the source is kept.
-        slice_persons: Persons a slice.
+        slice_persons: Persons a slice; the extractor's default when None.
         folder: Where source and stage go; a temporary folder when left out.
 
     Returns:

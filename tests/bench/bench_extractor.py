@@ -11,8 +11,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from bench import bench_extract
 from bench.measuring import median, spending
-from carebus_contracts.jobs import JOB_EVENT, AcceptedJob, SliceDone, parse_request
+from carebus_contracts.jobs import JOB_EVENT, AcceptedJob, Planned, SliceDone, parse_request
 from carebus_contracts.topics import JOB_ACCEPTED, JOB_EVENTS
 from carebus_demo.command import eunomia, job_file
 from carebus_demo.suite import common_settings
@@ -22,18 +23,22 @@ from carebus_runtime.topic_admin import ensure_topics
 from carebus_stack import LocalStack
 
 PORT = 28_791
-SLICES = 7
-"""Six of 500 persons, and one of reference rows."""
 
 
 def run(stack: LocalStack, *, rounds: int = 3) -> dict[str, Any]:
-    """Publish accepted jobs on GiBleed one after the other; the first stages the source and is not counted."""
+    """Publish accepted jobs on GiBleed one after the other; the first stages the source and is not counted.
+
+    In the same run, for comparison: reading alone, in this process and without Kafka.
+    """
     kafka = KafkaSettings(bootstrap=stack.endpoints.kafka.bootstrap)
     asyncio.run(ensure_topics(kafka))
     per_cpu, per_wall, peaks = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = common_settings(stack.endpoints.settings(), folder, [eunomia().parent])
+        alone = [
+            bench_extract.run(folder=folder, slice_persons=None)["persons_per_cpu_s"] for _ in range(rounds)
+        ]
         spec = WorkerSpec("extractor", "carebus_extractor", {}, PORT)
         with Workers([spec], common=settings, logs=folder / "logs") as workers:
             workers.start()
@@ -49,6 +54,7 @@ def run(stack: LocalStack, *, rounds: int = 3) -> dict[str, Any]:
     return {
         "persons_per_cpu_s": median(per_cpu),
         "persons_s": median(per_wall),
+        "reading_alone_persons_per_cpu_s": median(alone),
         "runs": per_cpu,
         "peak_mb": max(peaks),
     }
@@ -69,13 +75,18 @@ async def _job(kafka: KafkaSettings, name: str) -> int:
         job = AcceptedJob(job_id=job_id, request=request)
         await producer.send_and_wait(JOB_ACCEPTED.name, job.to_json(), key=job_id.encode())
         done: dict[int, int] = {}
+        slices = 0
         async with asyncio.timeout(120):
             async for record in consumer:
                 event = JOB_EVENT.validate_json(record.value)
-                if event.job_id == job_id and isinstance(event, SliceDone):
+                if event.job_id != job_id:
+                    continue
+                if isinstance(event, Planned):
+                    slices = event.slices
+                elif isinstance(event, SliceDone):
                     done[event.slice] = event.persons
-                    if len(done) == SLICES:
-                        break
+                if slices and len(done) == slices:
+                    break
         return sum(done.values())
     finally:
         await producer.stop()

@@ -12,6 +12,7 @@ import pytest
 
 from carebus_contracts.errors import JobError
 from carebus_extractor.adapters import open_source
+from carebus_extractor.adapters.engine import drop_kept_engine
 from carebus_extractor.adapters.staging import MANIFEST, Manifest, staged
 from carebus_extractor.settings import ExtractorSettings
 
@@ -45,9 +46,10 @@ def test_source_is_staged_once(folder: Any) -> None:
 
 
 def test_nothing_is_left_over(folder: Any) -> None:
-    """Folders of the engine and of copies are gone; the stage and its lock remain."""
+    """Folders of engines and of copies are gone; the stage and its lock remain."""
     folder.persons(1)
     folder.extract()
+    drop_kept_engine()
 
     assert len(stages(folder.settings)) == 1
     assert len(list(folder.settings.stage_dir.iterdir())) == 2

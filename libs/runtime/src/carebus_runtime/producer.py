@@ -21,6 +21,7 @@ from carebus_contracts.topics import CLAIM_CHECK_BYTES, MAX_MESSAGE_BYTES
 from carebus_runtime import metric_names as metrics
 from carebus_runtime.blobs import BlobStore
 from carebus_runtime.logs import Log
+from carebus_runtime.partitioning import partition_of
 from carebus_runtime.received import Outgoing
 from carebus_runtime.settings import KafkaSettings
 from carebus_runtime.telemetry import current_traceparent
@@ -90,11 +91,13 @@ class Producer:
         traceparent = current_traceparent()
         try:
             acknowledgements = []
+            # aiokafka's own choice of a partition gathers those of the topic anew for each message.
+            partitions = {
+                topic: len(await producer.partitions_for(topic)) for topic in {m.topic for m in messages}
+            }
             for message in messages:
                 value, headers = await self._packed(message, traceparent)
-                partition = None
-                if message.spread is not None:
-                    partition = message.spread % len(await producer.partitions_for(message.topic))
+                partition = _partition(message, partitions[message.topic])
                 acknowledgements.append(
                     await producer.send(
                         message.topic, key=message.key, value=value, headers=headers, partition=partition
@@ -152,6 +155,12 @@ class Producer:
                 delay = min(delay * 2, 10)
             else:
                 return
+
+
+def _partition(message: Outgoing, partitions: int) -> int | None:
+    if message.spread is not None:
+        return message.spread % partitions
+    return partition_of(message.key, partitions) if message.key is not None else None
 
 
 def _count(messages: Sequence[Outgoing]) -> None:

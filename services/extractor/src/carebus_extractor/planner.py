@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.partitioner import murmur2
-
 from carebus_contracts.errors import InvalidMessage, JobError, TransientError
 from carebus_contracts.headers import Envelope
 from carebus_contracts.jobs import AcceptedJob, ExtractJob, Failed, Issued, JobState, JobStatus, Planned
@@ -26,6 +24,7 @@ from carebus_runtime.controls import JobControls
 from carebus_runtime.following import Follower
 from carebus_runtime.logs import Log
 from carebus_runtime.offload import Offload
+from carebus_runtime.partitioning import partition_of
 from carebus_runtime.producer import Producer
 from carebus_runtime.received import Handler, Outcomes, Outgoing, Received
 from carebus_runtime.settings import KafkaSettings
@@ -180,8 +179,7 @@ class Planner:
                 self._orphaned[state.job_id] = state
 
     def _owns(self, job_id: str) -> bool:
-        partition = (murmur2(job_id.encode()) & 0x7FFFFFFF) % JOB_ACCEPTED.partitions
-        return partition in self.owned()
+        return partition_of(job_id.encode(), JOB_ACCEPTED.partitions) in self.owned()
 
     async def _say(self, event: Planned | Issued | Failed) -> None:
         await self._producer.send([Outgoing(JOB_EVENTS.name, event.job_id.encode(), event.to_json())])

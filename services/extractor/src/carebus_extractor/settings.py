@@ -72,7 +72,7 @@ class ExtractorSettings(WorkerSettings):
         default=3, ge=1, description="Staged sources to keep; the ones used last are kept."
     )
     slice_persons: int = Field(
-        default=500, ge=1, le=100_000, description="Persons a slice, where the job does not say."
+        default=1_000, ge=1, le=100_000, description="Persons a slice, where the job does not say."
     )
     slice_rows: int = Field(default=250_000, ge=1, description="Rows a slice; a person is never cut in two.")
     window_slices: int = Field(default=8, ge=1, description="Unfinished slices of one job at a time.")

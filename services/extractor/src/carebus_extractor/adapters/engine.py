@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -14,6 +17,8 @@ from carebus_extractor.settings import ExtractorSettings
 
 MAX_TEMP_GIB = 200
 """So much disk may sorting use; without a limit the engine takes nine tenths of what is free."""
+
+SESSION = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
 
 
 @contextmanager
@@ -32,12 +37,62 @@ def engine(settings: ExtractorSettings) -> Iterator[duckdb.DuckDBPyConnection]:
         }
     )
     try:
-        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        connection.execute(SESSION)
         connection.execute("CREATE SCHEMA staged")
         yield connection
     finally:
         connection.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Kept(threading.local):
+    """The engine that a thread keeps, and for which settings."""
+
+    def __init__(self) -> None:
+        self.settings: ExtractorSettings | None = None
+        self.engine: duckdb.DuckDBPyConnection | None = None
+        self.stack = ExitStack()
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def kept_engine(settings: ExtractorSettings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection to an engine that this thread keeps; its temporary tables go with it.
+
+    For slices: starting an engine costs 16 ms of CPU, a tenth of what reading a slice does.
+    """
+    if _kept.settings != settings:
+        drop_kept_engine()
+    if _kept.engine is None:
+        _kept.engine, _kept.settings = _kept.stack.enter_context(engine(settings)), settings
+        atexit.register(_kept.stack.close)
+    connection = _kept.engine.cursor()
+    try:
+        connection.execute(SESSION)
+        _keep_folder(connection)
+        yield connection
+    except duckdb.Error:
+        drop_kept_engine()  # after some errors an engine answers nothing any more
+        raise
+    finally:
+        connection.close()
+
+
+def drop_kept_engine() -> None:
+    """Close the engine that this thread keeps, and remove its folder; the end of the process does so, too."""
+    _kept.stack.close()
+    atexit.unregister(_kept.stack.close)
+    _kept.engine = _kept.settings = None
+
+
+def _keep_folder(connection: duckdb.DuckDBPyConnection) -> None:
+    """See that the folder is there and not taken for the remains of a killed process."""
+    ((name,),) = connection.execute("SELECT current_setting('temp_directory')").fetchall()
+    folder = Path(name)
+    folder.mkdir(exist_ok=True)
+    os.utime(folder)
 
 
 def quoted(name: str | Path) -> str:

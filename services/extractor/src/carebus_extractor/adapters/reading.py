@@ -24,6 +24,7 @@ from carebus_extractor.domain.bundle_sql import (
     repeated_sql,
     rows_sql,
     single_rows_sql,
+    travelling_sql,
 )
 from carebus_extractor.domain.selection import among, in_range, in_sample
 from carebus_extractor.domain.slicing import SliceRange, Weight, cut
@@ -31,8 +32,8 @@ from carebus_extractor.domain.staging_sql import DUPLICATE_PERSON, ORPHAN
 from carebus_extractor.ports import BundleMessage, SliceReport
 
 CHUNK_PERSONS = 1_000
-CHUNK_ROWS = 100_000
-CHUNK_BYTES = 16 * 1024 * 1024
+CHUNK_ROWS = 150_000
+CHUNK_BYTES = 24 * 1024 * 1024
 """One chunk is what the engine renders at once: large enough that queries cost little, small in memory."""
 
 FETCH_ROWS = 5_000
@@ -116,7 +117,7 @@ class SliceReader:
     def _texts(self, table: str, relation: str, persons: list[int]) -> Iterator[tuple[int, int, bytes]]:
         """Yield (person_id, number of rows, ``[[...],[...]]``)."""
         if len(persons) != 1:
-            yield from self._all(rows_sql(table, relation))
+            yield from self._all(rows_sql(table, relation, repeats=table in self._stage.manifest.repeats))
             return
         # one alone may be too large to be put together in the engine's memory
         rows = self._drawn(single_rows_sql(table, relation))
@@ -194,7 +195,11 @@ class SliceReader:
         for table, relation in held.items():
             odd = oddities(table, unknown=self._unknown, visits=visits, born_until=year)
             counts = TableCounts(emitted=emitted[table])
-            for fault, travels, rows, *oddly in self._all(counts_sql(relation, odd)):
+            rows, travelling, *oddly = self._all(travelling_sql(relation, odd))[0]
+            found = [(None, True, rows, *oddly)]
+            if travelling != rows:
+                found = self._all(counts_sql(relation, odd))
+            for fault, travels, rows, *oddly in found:
                 reason = "" if travels else fault or ORPHAN
                 counts = added(
                     counts,

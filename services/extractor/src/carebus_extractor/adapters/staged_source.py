@@ -13,7 +13,7 @@ from carebus_contracts.jobs import ExtractJob
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_contracts.slices import WorkSlice
 from carebus_extractor.adapters.building import reading
-from carebus_extractor.adapters.engine import engine
+from carebus_extractor.adapters.engine import engine, kept_engine
 from carebus_extractor.adapters.reading import SliceReader
 from carebus_extractor.adapters.reference import ReferenceReader
 from carebus_extractor.adapters.staging import Stage
@@ -54,7 +54,7 @@ class FileSource(ABC):
         self._unchanged(work)
         with (
             self._staged(work.fingerprint, work.job) as stage,
-            engine(self._settings) as connection,
+            kept_engine(self._settings) as connection,
             reading("a slice"),
         ):
             yield from SliceReader(connection, stage, work, report).messages()
