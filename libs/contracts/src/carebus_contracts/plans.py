@@ -62,6 +62,10 @@ class DmlPlan(WireModel):
         default_factory=dict,
         description="Of these the rows that a mapping of their concept would have placed, by table and concept.",
     )
+    match: str = Field(
+        default="",
+        description="The number by which a target may know this person: PERSON.person_source_value.",
+    )
     of_job: str = Field(default="", description="With subject *: only subjects that this job wrote last.")
 
 
@@ -112,6 +116,7 @@ class ReadPlan(msgspec.Struct, frozen=True):
     writes: tuple[PlannedTable, ...]
     not_mapped: dict[str, dict[str, int]] = {}
     lacking: dict[str, dict[str, int]] = {}
+    match: str = ""
     of_job: str = ""
 
     @property
@@ -175,11 +180,14 @@ def encode_plan(
     writes: Sequence[bytes],
     not_mapped: Mapping[str, Mapping[str, int]] | None = None,
     lacking: Mapping[str, Mapping[str, int]] | None = None,
+    match: str = "",
 ) -> bytes:
     """Write a plan from the text of its writes (see ``encode_write``); it is the same for all warehouses."""
     tail = b',"not_mapped":%b' % orjson.dumps(not_mapped) if not_mapped else b""
     if lacking:
         tail += b',"lacking":%b' % orjson.dumps(lacking)
+    if match:
+        tail += b',"match":%b' % orjson.dumps(match)
     return b'{"target":"%b","source":"%b","subject":"%b","writes":[%b]%b}' % (
         target.encode(),
         source.encode(),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from carebus_contracts.documents import CcdaDocument
 from carebus_contracts.omop.bundle import PersonRecords, ReferenceRecords
+from carebus_contracts.omop.person import Person
 from carebus_contracts.plans import TableWrite, encode_plan
 from carebus_contracts.versions import content_hash
 from carebus_converter.domain.ccda import DocumentSettings, document
@@ -76,6 +77,7 @@ class Conversion:
             writes=parts.writes,
             not_mapped=parts.not_mapped,
             lacking=parts.lacking,
+            match=min((p.person_source_value or "" for p in person.rows(Person)), default="").strip(),
         )
 
 

@@ -59,6 +59,14 @@ class Change:
             conflicts=dict(self.conflicts),
         )
 
+    def leave_patient(self) -> None:
+        """Leave the patient row as it is: OpenEMR had the patient before us."""
+        for write in (PATIENT, DEATH):
+            self.gone.pop(write, None)
+            self.index.pop(write, None)
+            if rows := self.put.pop(write, None):
+                self.conflicts[write] += len(rows)
+
     @property
     def deleted(self) -> int:
         """Rows that are taken away."""

@@ -11,6 +11,7 @@ from carebus_contracts.errors import ConfigurationError, SchemaFrozen
 from carebus_loader.adapters.openemr.conflicts import CONFLICTS
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_COLUMNS
+from carebus_loader.adapters.openemr.matching import MATCHES
 from carebus_loader.adapters.openemr.row_sql import temporary_tables
 from carebus_loader.adapters.openemr.schema import TABLES, WRITTEN, Column, Table
 from carebus_loader.adapters.openemr.settings import OpenEmrSettings
@@ -44,13 +45,17 @@ async def check_schema(session: Session, settings: OpenEmrSettings) -> None:
         ConfigurationError: The schema was not prepared, or a setting names nothing in it.
         SchemaFrozen: A table or column is not as we know it; the text says which and what is expected.
     """
-    found = await read_columns(session, (*WRITTEN, LEDGER, CONFLICTS))
+    found = await read_columns(session, (*WRITTEN, LEDGER, CONFLICTS, MATCHES))
     if not any(table in found for table in WRITTEN):
         raise ConfigurationError(
             f"CAREBUS_OPENEMR_DATABASE={settings.database} holds no OpenEMR: install OpenEMR there, or for a "
             f"demo set CAREBUS_OPENEMR_CREATE_SCHEMA=true and {_PREPARE}"
         )
-    for what, table in (("ledger", LEDGER), ("record of conflicts", CONFLICTS)):
+    for what, table in (
+        ("ledger", LEDGER),
+        ("record of conflicts", CONFLICTS),
+        ("record of matches", MATCHES),
+    ):
         if table not in found:
             raise ConfigurationError(f"the {what} {table} is not there yet: {_PREPARE}")
     if faults := list(differences(found, (TABLES[name] for name in WRITTEN))):

@@ -18,6 +18,7 @@ from carebus_loader.adapters.openemr.as_written import clinical, digest, fractio
 from carebus_loader.adapters.openemr.changes import PATIENT, Change, table_of
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.judging import ALL_TABLES
+from carebus_loader.adapters.openemr.matching import MATCHES
 from carebus_loader.adapters.openemr.places import place_of
 from carebus_loader.adapters.openemr.row_index import UNKNOWN, text_hash, written_hash
 from carebus_loader.adapters.openemr.settings import OpenEmrSettings
@@ -170,9 +171,10 @@ async def forget_subjects(session: Session, plans: Iterable[ReadPlan]) -> None:
         by_source[plan.source].append(plan.subject)
     for source, subjects in by_source.items():
         marks = ", ".join(["%s"] * len(subjects))
-        await session.execute(
-            f"DELETE FROM {CONFLICTS} WHERE source = %s AND subject IN ({marks})", (source, *subjects)
-        )
+        for table in (CONFLICTS, MATCHES):
+            await session.execute(
+                f"DELETE FROM {table} WHERE source = %s AND subject IN ({marks})", (source, *subjects)
+            )
 
 
 async def _forget(session: Session, candidates: Sequence[Candidate], conflicts: Sequence[Candidate]) -> None:

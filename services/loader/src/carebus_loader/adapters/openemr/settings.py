@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -45,6 +45,12 @@ class OpenEmrSettings(Settings):
     )
     provider_family: str = Field(default="carebus", description="Family name of that provider.")
     provider_given: str = Field(default="Import", description="Given name of that provider.")
+    match: Literal["never", "pubpid", "ask"] = Field(
+        default="never",
+        description="Persons who may be patients that OpenEMR has: never look; one patient whose pubpid is the "
+        "person_source_value is that person; or ask a person, also where birth date and sex agree "
+        "(`carebus matches`).",
+    )
     connect_timeout_s: float = Field(default=10, gt=0)
     write_timeout_s: float = Field(
         default=300, gt=0, description="A batch that takes longer is rolled back and tried again."

@@ -22,6 +22,7 @@ from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.errors import DuplicateKey, LockConflict
 from carebus_loader.adapters.openemr.judging import Judgement, Standing, judge
 from carebus_loader.adapters.openemr.lab_codes import LabCodes
+from carebus_loader.adapters.openemr.matching import settle
 from carebus_loader.adapters.openemr.places import ENCOUNTERS, check_columns, is_of
 from carebus_loader.adapters.openemr.preparing import prepare
 from carebus_loader.adapters.openemr.retiring import retire, would_retire
@@ -151,11 +152,19 @@ class OpenEmrTarget:
 
     async def _compare(self, session: Session, batch: Sequence[Delivery]) -> list[Written]:
         """Say what would become of a batch, by reading only."""
+        refused = await settle(session, self._settings, batch, record=False)
         judged = _judged(batch, await ledger.read_subjects(session, map(_key, batch)))
-        return [c.written for c in await _changes(session, judged, record=False)]
+        changes = await _changes(session, judged, record=False)
+        return [refused.get(id(c.judgement.delivery)) or c.written for c in changes]
 
     async def _apply(self, session: Session, batch: Sequence[Delivery]) -> list[Written]:
         await self._know_sources(session, batch)
+        refused = await settle(session, self._settings, batch, record=True)
+        rest = [d for d in batch if id(d) not in refused]
+        written = iter(await self._insist(session, rest) if rest else [])
+        return [refused.get(id(d)) or next(written) for d in batch]
+
+    async def _insist(self, session: Session, batch: Sequence[Delivery]) -> list[Written]:
         direct = True
         for attempt in range(_TRIES):
             try:
@@ -240,11 +249,27 @@ async def _changes(session: Session, judged: Sequence[Judgement], *, record: boo
     known = [_key(j.delivery) for j in judged if j.standing.known and j.rewritten]
     indexes = await ledger.read_indexes(session, known) if known else {}
     changes = [change_of(j, indexes.get(_key(j.delivery), {})) for j in judged]
+    for change in changes:
+        if _is_matched(change.judgement):
+            change.leave_patient()
     await set_aside(session, changes, record=record)
     return changes
 
 
+def _is_matched(judgement: Judgement) -> bool:
+    """Return whether the person is a patient whom OpenEMR had before."""
+    chart = judgement.standing.chart
+    return chart is not None and chart != _stated_patient(judgement)[0]
+
+
 def _patient(judgement: Judgement) -> tuple[bytes | None, PatientRow | None]:
+    """Return uuid and row of the patient: as the plan says, unless it is one whom OpenEMR had before."""
+    if _is_matched(judgement):
+        return judgement.standing.chart, None
+    return _stated_patient(judgement)
+
+
+def _stated_patient(judgement: Judgement) -> tuple[bytes | None, PatientRow | None]:
     """Return uuid and row of the patient, as the plan says them or as the ledger remembers."""
     row: dict[str, object] = {}
     for write in judgement.delivery.plan.writes:

@@ -1,0 +1,302 @@
+"""Patients whom OpenEMR has already: finding them by the number that people know, or asking a person.
+
+A matched patient's chart gets our rows; the patient row itself stays as it is. What was decided stands in
+``carebus_match``: no patient data leaves the database.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import orjson
+
+from carebus_contracts.receipts import Result
+from carebus_loader.adapters.openemr import derived_sql as derived
+from carebus_loader.adapters.openemr.changes import PATIENT
+from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.ledger import LEDGER, SubjectKey
+from carebus_loader.adapters.openemr.settings import OpenEmrSettings
+from carebus_loader.ports import Delivery, Written
+
+MATCHES = "carebus_match"
+MATCHES_DDL = f"""
+CREATE TABLE IF NOT EXISTS {MATCHES} (
+  source      VARCHAR(63) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  subject     VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  candidates  TEXT        NOT NULL COMMENT 'pid and why of each patient that it may be',
+  decided     VARCHAR(8)  CHARACTER SET ascii NULL COMMENT 'rule, person or new; NULL is open',
+  decided_pid BIGINT      NULL COMMENT 'patient_data.pid; NULL with new',
+  first_seen  DATETIME    NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  changed     DATETIME    NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  PRIMARY KEY (source, subject),
+  KEY decided_pid (decided_pid)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='carebus: which patients of OpenEMR persons are'
+"""
+UNDECIDED = "match_undecided"
+"""Reason of the receipt: a person must say who it is, see `carebus matches list`."""
+BY_NUMBER, BY_BIRTH, TAKEN = "pubpid", "birth and sex", "pubpid, but another person is this patient"
+_ADOPTED_ROW = 3
+"""Last digit of the uuid that a matched patient gets who has none."""
+
+
+class Patient(NamedTuple):
+    """A patient of OpenEMR who is not ours."""
+
+    pid: int
+    pubpid: str
+    born: str
+    sex: str
+
+
+@dataclass(slots=True)
+class Case:
+    """One person whom we do not know, and who it may be."""
+
+    delivery: Delivery
+    number: str
+    born: str
+    sex: str
+    uuid: str
+    candidates: dict[int, str] = field(default_factory=dict)
+    """Why, by pid."""
+
+    @property
+    def key(self) -> SubjectKey:
+        """Source and subject."""
+        return self.delivery.plan.source, self.delivery.plan.subject
+
+
+async def settle(
+    session: Session, settings: OpenEmrSettings, batch: Sequence[Delivery], *, record: bool
+) -> dict[int, Written]:
+    """Find out which persons are patients that OpenEMR has; outside of a transaction.
+
+    Args:
+        session: Where.
+        settings: The site's policy.
+        batch: Plans.
+        record: Whether to write down what was found; a dry run only tells.
+
+    Returns:
+        Refusals by ``id`` of the delivery: persons about whom somebody must decide first.
+    """
+    cases = await _cases(session, batch) if settings.match != "never" else []
+    if not cases:
+        return {}
+    decided = await _decisions(session, [case.key for case in cases])
+    open_cases = [case for case in cases if case.key not in decided]
+    await _find_candidates(session, open_cases, by_birth=settings.match == "ask")
+    claims = Counter(pid for case in open_cases for pid in case.candidates)
+    refused: dict[int, Written] = {}
+    adopted: list[tuple[Case, int]] = [
+        (case, pid) for case in cases if (pid := decided.get(case.key)) is not None
+    ]
+    for case in open_cases:
+        sure = settings.match == "pubpid" and list(case.candidates.values()) == [BY_NUMBER]
+        if sure and claims[only := next(iter(case.candidates))] == 1:
+            adopted.append((case, only))
+            if record:
+                await _record(session, case, decided="rule", pid=only)
+        elif case.candidates:
+            refused[id(case.delivery)] = Written(Result.REFUSED, reason=UNDECIDED)
+            if record:
+                await _record(session, case)
+    if record:
+        for case, pid in adopted:
+            await _adopt(session, case, pid)
+    return refused
+
+
+async def _cases(session: Session, batch: Sequence[Delivery]) -> list[Case]:
+    """Return the persons who are not in the ledger, with a number and a patient row."""
+    cases: dict[SubjectKey, Case] = {}
+    for delivery in batch:
+        rows = [w for w in delivery.plan.writes if w.table == PATIENT and w.count]
+        if delivery.plan.match and rows:
+            row = dict(zip(rows[0].columns, rows[0].records()[0], strict=True))
+            case = Case(
+                delivery,
+                delivery.plan.match,
+                str(row.get("DOB") or ""),
+                str(row.get("sex") or ""),
+                str(row["uuid"]),
+            )
+            cases[case.key] = case
+    for source, subjects in _by_source(cases).items():
+        for (subject,) in await session.select(
+            f"SELECT subject FROM {LEDGER} WHERE source = %s AND subject IN ({_marks(subjects)})",
+            (source, *subjects),
+        ):
+            cases.pop((source, subject), None)
+    return list(cases.values())
+
+
+async def _decisions(session: Session, keys: Iterable[SubjectKey]) -> dict[SubjectKey, int | None]:
+    """Return the patient of each person who was decided about; None is a new one."""
+    decided: dict[SubjectKey, int | None] = {}
+    for source, subjects in _by_source(keys).items():
+        for subject, pid in await session.select(
+            f"SELECT subject, decided_pid FROM {MATCHES} WHERE source = %s AND decided IS NOT NULL "
+            f"AND subject IN ({_marks(subjects)})",
+            (source, *subjects),
+        ):
+            decided[source, subject] = pid
+    return decided
+
+
+async def _find_candidates(session: Session, cases: Sequence[Case], *, by_birth: bool) -> None:
+    """Fill in who each may be: the same number, or also the same birth date and sex."""
+    if not cases:
+        return
+    numbers = sorted({case.number for case in cases})
+    where, arguments = f"pubpid IN ({_marks(numbers)})", list(numbers)
+    if by_birth and (births := sorted({case.born for case in cases if case.born})):
+        where, arguments = f"{where} OR DOB IN ({_marks(births)})", [*arguments, *births]
+    found = [
+        Patient(pid, pubpid or "", str(born or ""), sex or "")
+        for pid, pubpid, born, sex in await session.select(
+            f"SELECT pid, pubpid, DOB, sex FROM patient_data WHERE {where}", arguments
+        )
+    ]
+    ours, taken = await _ours(session, found), await _taken(session, [patient.pid for patient in found])
+    for case in cases:
+        for patient in found:
+            if patient.pid in ours:
+                continue
+            if patient.pubpid == case.number:
+                case.candidates[patient.pid] = TAKEN if patient.pid in taken else BY_NUMBER
+            elif (
+                by_birth and (patient.born, patient.sex) == (case.born, case.sex) and patient.pid not in taken
+            ):
+                case.candidates[patient.pid] = BY_BIRTH
+
+
+async def _ours(session: Session, patients: Sequence[Patient]) -> set[int]:
+    """Return those whom we made: their number is source and person of a row in the ledger."""
+    labels: dict[SubjectKey, int] = {}
+    for patient in patients:
+        source, colon, person = patient.pubpid.rpartition(":")
+        if colon:
+            labels[source, f"person/{person}"] = patient.pid
+    return {
+        labels[source, subject]
+        for source, subjects in _by_source(labels).items()
+        for (subject,) in await session.select(
+            f"SELECT subject FROM {LEDGER} WHERE source = %s AND subject IN ({_marks(subjects)})",
+            (source, *subjects),
+        )
+    }
+
+
+async def _taken(session: Session, pids: Sequence[int]) -> set[int]:
+    """Return the patients who were matched to somebody already."""
+    if not pids:
+        return set()
+    found = await session.select(
+        f"SELECT decided_pid FROM {MATCHES} WHERE decided_pid IN ({_marks(pids)})", list(pids)
+    )
+    return {pid for (pid,) in found}
+
+
+async def _adopt(session: Session, case: Case, pid: int) -> None:
+    """Note that the person is this patient, who gets a uuid and mappings where they lack."""
+    await session.begin()
+    try:
+        uuid = derived.part("%s", _ADOPTED_ROW)
+        lacked = await session.execute(
+            f"UPDATE patient_data SET uuid = {uuid} WHERE pid = %s AND (uuid IS NULL OR uuid IN ('', %s))",
+            (bytes.fromhex(case.uuid), pid, bytes(16)),
+        )
+        # One that has a uuid is OpenEMR's to map: ours would be made from it, and might be it.
+        for statement in derived.after_patients([pid]) if lacked else ():
+            await session.execute(statement)
+        await session.execute(
+            f"INSERT INTO {LEDGER} (source, subject, state, chart, pid) "
+            "SELECT %s, %s, '{}', uuid, pid FROM patient_data WHERE pid = %s "
+            "ON DUPLICATE KEY UPDATE source = VALUES(source)",
+            (*case.key, pid),
+        )
+    except BaseException:
+        await session.rollback()
+        raise
+    await session.commit()
+
+
+async def _record(
+    session: Session, case: Case, *, decided: str | None = None, pid: int | None = None
+) -> None:
+    candidates = orjson.dumps([{"pid": pid, "why": why} for pid, why in case.candidates.items()]).decode()
+    await session.execute(
+        f"INSERT INTO {MATCHES} (source, subject, candidates, decided, decided_pid) VALUES (%s, %s, %s, %s, %s) "
+        "ON DUPLICATE KEY UPDATE candidates = VALUES(candidates), "
+        "decided = COALESCE(decided, VALUES(decided)), decided_pid = COALESCE(decided_pid, VALUES(decided_pid))",
+        (*case.key, candidates, decided, pid),
+    )
+
+
+def _by_source(keys: Iterable[SubjectKey]) -> Mapping[str, list[str]]:
+    by_source: defaultdict[str, list[str]] = defaultdict(list)
+    for source, subject in sorted(keys):
+        by_source[source].append(subject)
+    return by_source
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMatch:
+    """One person about whom somebody must decide, or has decided."""
+
+    source: str
+    subject: str
+    candidates: Sequence[Mapping[str, object]]
+    decided: str | None
+    decided_pid: int | None
+
+
+async def read_matches(settings: OpenEmrSettings, *, source: str | None, everything: bool) -> list[OpenMatch]:
+    """Read who is to be decided about; with ``everything`` also who was."""
+    session = await Session.open(settings, starting=True)
+    try:
+        where = " AND ".join(
+            (*(["source = %s"] if source else []), *([] if everything else ["decided IS NULL"]))
+        )
+        rows = await session.select(
+            f"SELECT source, subject, candidates, decided, decided_pid FROM {MATCHES} "
+            f"WHERE {where or 'TRUE'} ORDER BY source, subject",
+            [source] if source else [],
+        )
+    finally:
+        session.close()
+    return [OpenMatch(of, subject, orjson.loads(who), how, pid) for of, subject, who, how, pid in rows]
+
+
+async def decide(settings: OpenEmrSettings, key: SubjectKey, pid: int | None) -> str:
+    """Write down who a person is; None is a new patient.
+
+    Returns:
+        What is wrong with that, in a sentence; empty when it is done.
+    """
+    session = await Session.open(settings, starting=True)
+    try:
+        if not await session.select(f"SELECT 1 FROM {MATCHES} WHERE source = %s AND subject = %s", key):
+            return f"{key[0]} {key[1]} is nobody about whom to decide; see `carebus matches list --all`"
+        if await session.select(f"SELECT 1 FROM {LEDGER} WHERE source = %s AND subject = %s", key):
+            return f"{key[0]} {key[1]} is in OpenEMR already; two charts are merged in OpenEMR itself"
+        if pid is not None:
+            if not await session.select("SELECT 1 FROM patient_data WHERE pid = %s", (pid,)):
+                return f"OpenEMR has no patient with pid {pid}"
+            if await _taken(session, [pid]):
+                return f"the patient with pid {pid} is another person already"
+        await session.execute(
+            f"UPDATE {MATCHES} SET decided = %s, decided_pid = %s WHERE source = %s AND subject = %s",
+            ("new" if pid is None else "person", pid, *key),
+        )
+    finally:
+        session.close()
+    return ""
