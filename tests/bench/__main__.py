@@ -97,6 +97,9 @@ BENCHES: dict[str, tuple[Callable[[LocalStack, int], dict[str, Any]], tuple[Aim,
     ),
 }
 
+DETAILS: dict[str, Callable[[dict[str, Any]], list[str]]] = {"ccda": bench_ccda.lines}
+"""What is told beside the aims."""
+
 
 def main() -> int:
     """Run the benches; the exit status says whether every aim was reached."""
@@ -122,6 +125,8 @@ def main() -> int:
                     f"(aim {sign} {aim.least:g})",
                     flush=True,
                 )
+            if name in DETAILS:
+                print("\n".join(DETAILS[name](found[name])), flush=True)
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=1))
     return 1 if missed else 0

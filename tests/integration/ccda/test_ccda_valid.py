@@ -19,6 +19,7 @@ from carebus_converter.domain.ccda import DocumentSettings, document
 from support.omop_bundles import bundles
 from unit.converter.ccda.factories import a_document
 from unit.converter.ccda.strategies import rows_of_any_table
+from unit.converter.ccda.test_ccda_bad_input import CASES
 
 FULL = os.environ.get("CAREBUS_TEST_FULL") == "1"
 """Everything under every Schematron: two minutes instead of one."""
@@ -68,7 +69,7 @@ def test_documents_are_valid_under_other_schematrons(shared: Path, sample: Path,
 
 @pytest.fixture(scope="module")
 def odd_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Documents of records with empty cells, repeated ids, hostile text, impossible periods."""
+    """Documents of records with empty cells, repeated ids, hostile text, and each case of bad input."""
     root = tmp_path_factory.mktemp("odd")
 
     @settings(max_examples=300 if FULL else 150, derandomize=True, deadline=None, database=None)
@@ -78,6 +79,8 @@ def odd_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / f"{made.document_id}.xml").write_text(made.xml, encoding="ascii")
 
     write()
+    for name, rows in CASES.items():
+        (root / f"{name}.xml").write_text(a_document(*rows).xml, encoding="ascii")
     return root
 
 
