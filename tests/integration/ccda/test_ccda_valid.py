@@ -19,7 +19,7 @@ from carebus_converter.domain.ccda import DocumentSettings, document
 from support.omop_bundles import bundles
 from unit.converter.ccda.factories import a_document
 from unit.converter.ccda.strategies import rows_of_any_table
-from unit.converter.ccda.test_ccda_bad_input import CASES
+from unit.converter.ccda.test_ccda_bad_input import CASES, many_measurements
 
 FULL = os.environ.get("CAREBUS_TEST_FULL") == "1"
 """Everything under every Schematron: two minutes instead of one."""
@@ -79,7 +79,8 @@ def odd_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / f"{made.document_id}.xml").write_text(made.xml, encoding="ascii")
 
     write()
-    for name, rows in CASES.items():
+    cases = CASES | ({"20000-measurements": many_measurements()} if FULL else {})
+    for name, rows in cases.items():
         (root / f"{name}.xml").write_text(a_document(*rows).xml, encoding="ascii")
     return root
 

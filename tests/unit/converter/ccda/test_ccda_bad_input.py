@@ -23,6 +23,21 @@ def with_unknown_concepts(row: NamedTuple) -> NamedTuple:
     return row._replace(**{name: UNKNOWN_ID for name in row._fields if name.endswith("_concept_id")})
 
 
+def many_measurements(count: int = 20_000) -> list[NamedTuple]:
+    """Return so many results and vital signs of one moment."""
+    moment = datetime(2020, 3, 14, 9)  # noqa: DTZ001
+    return [
+        f.a_measurement(
+            f.SYSTOLIC if number % 2 else f.GLUCOSE,
+            measurement_id=number,
+            measurement_datetime=moment,
+            value_as_number=float(number),
+            unit_concept_id=f.MM_HG.concept_id,
+        )
+        for number in range(count)
+    ]
+
+
 ROWS: list[NamedTuple] = [
     f.a_condition(),
     f.a_drug(),
@@ -157,17 +172,7 @@ def test_second_person_row_is_counted_and_the_first_by_content_stands(rows: list
 
 def test_person_with_20_000_measurements_has_them_all() -> None:
     """In seconds, with ids of their own."""
-    moment = datetime(2020, 3, 14, 9)  # noqa: DTZ001
-    rows = [
-        f.a_measurement(
-            f.SYSTOLIC if number % 2 else f.GLUCOSE,
-            measurement_id=number,
-            measurement_datetime=moment,
-            value_as_number=float(number),
-            unit_concept_id=f.MM_HG.concept_id,
-        )
-        for number in range(20_000)
-    ]
+    rows = many_measurements()
 
     began = time.process_time()
     made = a_document(*rows)

@@ -9,7 +9,7 @@ from xml.parsers import expat
 from carebus_contracts.errors import InvalidMessage
 
 MOST_BYTES = 64 * 1024 * 1024
-"""A person with 20,000 measurements has about 25 MB; more is no document that people look at."""
+"""A person with 20,000 measurements has 19 MB; more is no document that people look at."""
 
 _DEEPEST = 100
 _SPACES = frozenset({"urn:hl7-org:v3", "urn:hl7-org:sdtc"})
