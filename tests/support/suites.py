@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from carebus_console.domain.report import report_of
+from carebus_contracts.jobs import JobState
 from carebus_demo.preparing import prepare
 from carebus_demo.suite import CONSOLE_PORT, suite
 from carebus_demo.workers import Workers
@@ -91,8 +93,5 @@ def running_suite(
 
 
 def accounts_close(state: Mapping[str, Any]) -> bool:
-    """Whether on every target what was extracted is the sum of what became of it."""
-    return all(
-        sum(progress.get("outcomes", {}).values()) == state["extracted"]
-        for progress in state["targets"].values()
-    )
+    """Whether every message and every source row is accounted for at every target, as the report has it."""
+    return bool(report_of(JobState.model_validate(state))["closes"])

@@ -38,10 +38,16 @@ def test_rows_of_a_plan_follow_the_verdict_of_their_write() -> None:
 
 
 def test_rows_that_somebody_else_changed_are_conflicts() -> None:
-    """They were left alone, so they are not among those written."""
-    written = Written(Result.APPLIED, conflicts={"prescriptions": 2})
+    """They were left alone, so they are not among those written; rows that are as they were are neither."""
+    finer = {
+        "prescriptions": {"written": 0, "conflict": 2, "unchanged": 1},
+        "form_vitals": {"written": 1, "conflict": 0, "unchanged": 1},
+    }
+    rows = rows_of_plan(a_plan(), Written(Result.APPLIED, finer=finer))
 
-    assert rows_of_plan(a_plan(), written)["drug_exposure"] == {"conflict": 2, "written": 1}
+    assert rows["drug_exposure"] == {"conflict": 2, "unchanged": 1}
+    # Which of nine measurements stand in the row that was put, a target does not know.
+    assert rows["measurement"] == {"written": 9}
 
 
 def test_what_was_refused_or_discarded_counts_no_rows() -> None:

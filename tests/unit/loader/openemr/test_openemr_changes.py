@@ -52,6 +52,7 @@ def test_only_differences_are_put_and_taken_away() -> None:
     written = change.written
     assert (written.inserted, written.updated, written.deleted) == (1, 1, 1)
     assert written.tables == {"lists": 3}
+    assert written.finer == {"lists.observation": {"written": 2, "conflict": 0, "unchanged": 1}}
 
 
 def test_rows_with_one_uuid_are_refused() -> None:

@@ -1,6 +1,7 @@
 """What became of source rows: the guard decides per subject and table, and so the rows are counted.
 
-A row is ``written`` when the table of its subject got new content, also where the row itself is as before.
+A row is ``written`` when the table of its subject got new content, also where the row itself is as before;
+where a target compares rows (OpenEMR), and each is one of the source, only those that differ are.
 """
 
 from __future__ import annotations
@@ -42,7 +43,13 @@ def rows_of_plan(plan: ReadPlan, written: Written) -> Rows:
         outcome = otherwise if verdict is None or written.result is Result.STALE else _OF_VERDICT[verdict]
         if outcome is None:
             continue
-        left_alone = written.conflicts.get(write.table, 0)
+        finer = written.finer.get(write.table, {})
+        if finer and list(write.source_rows.values()) == [write.count]:
+            (table,) = write.source_rows
+            for told, count in finer.items():
+                _add(rows, table, told, count)
+            continue
+        left_alone = finer.get(CONFLICT, 0)
         for table, count in write.source_rows.items():
             kept = min(left_alone, count)
             left_alone -= kept

@@ -49,3 +49,5 @@ class Written:
     """Rows by write that somebody else changed since, and that were therefore left alone."""
     persons: int = 0
     """Persons that the retirement of many took."""
+    finer: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Rows of the plan by write and outcome (see ``accounting``), where more is known than the verdict says."""

@@ -13,6 +13,7 @@ from carebus_loader.adapters.openemr.as_written import writer
 from carebus_loader.adapters.openemr.judging import Judgement
 from carebus_loader.adapters.openemr.places import place_of
 from carebus_loader.adapters.openemr.row_index import IndexedRows, RowIndex, index_lines, text_hash
+from carebus_loader.domain.accounting import CONFLICT, UNCHANGED, WRITTEN
 from carebus_loader.ports import Written
 
 PATIENT = "patient_data"
@@ -35,6 +36,8 @@ class Change:
     """uuids of rows to take away, by write."""
     conflicts: Counter[str] = field(default_factory=Counter)
     """Rows by write that people changed since, and that are left alone."""
+    edited: Counter[str] = field(default_factory=Counter)
+    """Of these, rows that the plan has; the others it would have taken away."""
 
     @property
     def written(self) -> Written:
@@ -57,6 +60,7 @@ class Change:
             tables={table: count for table, count in tables.items() if count},
             verdicts=self.judgement.verdicts,
             conflicts=dict(self.conflicts),
+            finer={write.table: self._outcomes(write) for write in self.judgement.writes},
         )
 
     def leave_patient(self) -> None:
@@ -66,6 +70,11 @@ class Change:
             self.index.pop(write, None)
             if rows := self.put.pop(write, None):
                 self.conflicts[write] += len(rows)
+                self.edited[write] += len(rows)
+
+    def _outcomes(self, write: PlannedTable) -> dict[str, int]:
+        put, edited = len(self.put.get(write.table, ())), self.edited[write.table]
+        return {WRITTEN: put, CONFLICT: edited, UNCHANGED: write.count - put - edited}
 
     @property
     def deleted(self) -> int:

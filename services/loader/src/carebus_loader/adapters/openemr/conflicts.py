@@ -152,6 +152,7 @@ def _leave_alone(conflict: Candidate) -> None:
     entry = change.before[write][uuid]
     if conflict.row is not None:
         change.put[write].remove(conflict.row)
+        change.edited[write] += 1
         if change.columns[write] != change.before[write].columns:
             # Written with other columns than the rest is now: it can not be compared again.
             entry = text_hash(entry) + UNKNOWN
