@@ -266,6 +266,62 @@ async def test_an_order_of_ten_thousand_lines(target: OpenEmrTarget, shown: Any)
     assert [line for _, line, _, _ in shown("many")] == list(range(1, 10_001))
 
 
+async def test_lists_of_several_kinds_in_one_batch(target: OpenEmrTarget, read: Read) -> None:
+    """Devices and problems have other columns, and come in any order."""
+    device = (
+        "uuid",
+        "type",
+        "title",
+        "diagnosis",
+        "verification",
+        "begdate",
+        "enddate",
+        "udi",
+        "external_id",
+    )
+    problem = (
+        "uuid", "type", "title", "diagnosis", "verification", "begdate", "enddate", "outcome", "external_id",
+        "encounter",
+    )  # fmt: skip
+
+    def plans(title: str) -> list[ReadPlan]:
+        def with_rows(n: int, write: str, columns: tuple[str, ...], cells: list[Any]) -> ReadPlan:
+            row = [uuid_of(f"kinds{n}", 1, write, 1), *cells]
+            text = encode_write(write, columns, [orjson.dumps(row)], of={})
+            return read_plan(
+                encode_plan(
+                    target="openemr",
+                    source=f"kinds{n}",
+                    subject="person/1",
+                    writes=[patient(f"kinds{n}"), text],
+                )
+            )
+
+        return [
+            with_rows(
+                1, "lists.device_exposure", device,
+                ["medical_device", f"{title} device", "", "", NOON, None, "(01)1", "1"],
+            ),
+            with_rows(
+                2, "lists.condition_occurrence", problem,
+                ["medical_problem", f"{title} problem", "", "confirmed", NOON, None, 0, "1", None],
+            ),
+        ]  # fmt: skip
+
+    await put(target, *plans("old"))
+    await put(target, *plans("new"), v=2)
+
+    assert read(
+        "SELECT l.title, l.udi, l.activity, l.outcome FROM lists l JOIN patient_data p ON p.pid = l.pid "
+        "WHERE p.pubpid IN ('kinds1:1', 'kinds2:1') ORDER BY 1"
+    ) == [("new device", "(01)1", 1, 0), ("new problem", None, 1, 0)]
+
+
+def patient(source: str) -> bytes:
+    row = [uuid_of(source, 1, "person", 0), f"{source}:1", "M", "Q", "1958-04-23", "UNK", "", ""]
+    return encode_write("patient_data", PATIENT, [orjson.dumps(row)], of={})
+
+
 async def test_tests_are_known_by_name_once(target: OpenEmrTarget, read: Read) -> None:
     """OpenEMR's FHIR would double each report of a test that is there twice."""
     await put(target, a_plan("known", {770: Finding("Known")}))

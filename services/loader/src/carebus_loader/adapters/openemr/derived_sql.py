@@ -1,7 +1,7 @@
 """Rows that follow from others: forms, the medication list, links, and uuids known to OpenEMR.
 
-Each statement takes its rows from a clause that names them ``t``: either all rows of charts that were
-made just now, or the rows that were staged. All may be repeated: what is there already stays. The order
+Each statement takes its rows from a clause that names them ``t``: all rows of charts that were made just
+now, staged rows that were not there before, or all that were staged. The order
 of joins is given, from the few rows that we name to the big tables, and so is the key of each: just after
 a first load the server's statistics still hold a table for empty, and it would read all of it for each row.
 """
@@ -18,7 +18,7 @@ from carebus_loader.adapters.openemr.places import (
     Form,
     Place,
 )
-from carebus_loader.adapters.openemr.row_sql import GONE, LINKS, staging
+from carebus_loader.adapters.openemr.row_sql import GONE, LINKS, NEW, staging
 
 MEDICATION_ROW = 1
 """Last digit of the uuid of a prescription's row in ``lists``; the prescription's own is 0."""
@@ -83,6 +83,19 @@ def of_staged(place: Place) -> str:
     return f"{staging(place.table)} s STRAIGHT_JOIN `{place.table}` t FORCE INDEX (uuid) ON t.uuid = s.uuid WHERE TRUE"
 
 
+def note_new(place: Place) -> str:
+    """Return the statement that notes which staged rows are not there yet; to be run before they are put."""
+    return (
+        f"INSERT INTO {NEW} (uuid) SELECT s.uuid FROM {staging(place.table)} s "
+        f"LEFT JOIN `{place.table}` t FORCE INDEX (uuid) ON t.uuid = s.uuid WHERE t.uuid IS NULL"
+    )
+
+
+def of_new(place: Place) -> str:
+    """Return the clause for the staged rows that were not there."""
+    return f"{NEW} n STRAIGHT_JOIN `{place.table}` t FORCE INDEX (uuid) ON t.uuid = n.uuid WHERE TRUE"
+
+
 def register(table: str, rows: str, *, key: str = "id", uuid: str = "t.uuid", mapped: int = 0) -> str:
     """Return the statement that tells OpenEMR of uuids."""
     return (
@@ -92,56 +105,63 @@ def register(table: str, rows: str, *, key: str = "id", uuid: str = "t.uuid", ma
     )
 
 
-def forms(place: Place, form: Form, rows: str, *, fresh: bool) -> Iterator[str]:
-    """Yield what makes encounters show rows; a row of no encounter has nowhere to be shown."""
-    encounter = f"t.`{form.encounter}`" if form.encounter else "k.encounter"
+def forms(place: Place, form: Form, rows: str, *, fresh: bool = True) -> str:
+    """Return the statement that makes encounters show rows; a row of no encounter has nowhere to be shown.
+
+    Args:
+        place: The table.
+        form: What is shown.
+        rows: The clause that names the rows.
+        fresh: Whether none is shown yet. Then nothing is looked up in the table that is filled, for which
+            the server would keep the rows in a temporary file.
+    """
     there = (
-        f"(SELECT 1 FROM forms f FORCE INDEX ({OF_FORM}) "
+        f" AND NOT EXISTS (SELECT 1 FROM forms f FORCE INDEX ({OF_FORM}) "
         f"WHERE f.form_id = t.`{place.key}` AND f.pid = t.`{place.patient}` AND f.formdir = '{form.folder}')"
     )
-    yield (
+    return (
         "INSERT INTO forms (date, encounter, form_name, form_id, pid, user, groupname, authorized, deleted, "
-        f"formdir, provider_id) SELECT t.`{form.date}`, {encounter}, {form.name}, t.`{place.key}`, "
+        f"formdir, provider_id) SELECT t.`{form.date}`, {_encounter(form)}, {form.name}, t.`{place.key}`, "
         f"t.`{place.patient}`, @carebus_user, 'Default', 1, 0, '{form.folder}', @carebus_provider "
-        f"FROM {rows} AND {encounter} <> 0{_unless(there, fresh)}"
+        f"FROM {rows} AND {_encounter(form)} <> 0{'' if fresh else there}"
     )
-    if not fresh:
-        tables, _, condition = rows.partition(" WHERE ")
-        yield (
-            f"UPDATE {tables} STRAIGHT_JOIN forms f FORCE INDEX ({OF_FORM}) "
-            f"ON f.form_id = t.`{place.key}` AND f.pid = t.`{place.patient}` AND f.formdir = '{form.folder}' "
-            f"SET f.date = t.`{form.date}`, f.encounter = {encounter}, f.deleted = {encounter} = 0 "
-            f"WHERE {condition}"
-        )
 
 
-def after_vitals(rows: str, *, fresh: bool) -> Iterator[str]:
+def changed_forms(place: Place, form: Form, rows: str) -> str:
+    """Return the statement that brings changed rows into forms that are there."""
+    tables, _, condition = rows.partition(" WHERE ")
+    encounter = _encounter(form)
+    return (
+        f"UPDATE {tables} STRAIGHT_JOIN forms f FORCE INDEX ({OF_FORM}) "
+        f"ON f.form_id = t.`{place.key}` AND f.pid = t.`{place.patient}` AND f.formdir = '{form.folder}' "
+        f"SET f.date = t.`{form.date}`, f.encounter = {encounter}, f.deleted = {encounter} = 0 "
+        f"WHERE {condition}"
+    )
+
+
+def _encounter(form: Form) -> str:
+    return f"t.`{form.encounter}`" if form.encounter else "k.encounter"
+
+
+def after_vitals(rows: str) -> Iterator[str]:
     """Yield what follows from vitals: the mappings without which FHIR does not show them."""
     tables, _, condition = rows.partition(" WHERE ")
     codes = " UNION ALL ".join(
         f"SELECT '{digit:x}' AS digit, '{code}' AS code" for digit, code in enumerate(VITAL_SIGNS, start=1)
     )
-    path = "CONCAT('category=vital-signs&code=', c.code)"
-    there = (
-        f"(SELECT 1 FROM uuid_mapping m FORCE INDEX ({OF_TARGET}) WHERE m.target_uuid = t.uuid "
-        f"AND m.resource = 'Observation' AND m.resource_path = {path})"
-    )
     yield (
         "INSERT INTO uuid_mapping (uuid, resource, resource_path, `table`, target_uuid, created) "
-        f"SELECT UNHEX(CONCAT(LEFT(HEX(t.uuid), 31), c.digit)), 'Observation', {path}, 'form_vitals', t.uuid, "
-        f"NOW() FROM {tables} STRAIGHT_JOIN ({codes}) c WHERE {condition}{_unless(there, fresh)}"
+        "SELECT UNHEX(CONCAT(LEFT(HEX(t.uuid), 31), c.digit)), 'Observation', "
+        "CONCAT('category=vital-signs&code=', c.code), 'form_vitals', t.uuid, "
+        f"NOW() FROM {tables} STRAIGHT_JOIN ({codes}) c WHERE {condition}"
     )
     yield register_mappings(rows)
     yield register(VITALS.table, rows)
 
 
-def after_prescriptions(rows: str, *, fresh: bool) -> Iterator[str]:
-    """Yield what follows from prescriptions: their rows in the medication list, tied to them.
-
-    Without the tie FHIR shows the drug twice.
-    """
-    there = f"(SELECT 1 FROM lists_medication m FORCE INDEX ({OF_LIST}) WHERE m.list_id = l.id)"
-    yield (
+def medication_rows(rows: str) -> str:
+    """Return the statement that puts the rows of prescriptions in the medication list."""
+    return (
         "INSERT INTO lists (uuid, date, type, title, begdate, enddate, diagnosis, activity, verification, "
         f"pid, user, groupname, external_id) SELECT {part('t.uuid', MEDICATION_ROW)}, NOW(), 'medication', "
         "t.drug, t.start_date, t.end_date, COALESCE(CONCAT('RXCUI:', t.rxnorm_drugcode), ''), t.active, '', "
@@ -149,18 +169,31 @@ def after_prescriptions(rows: str, *, fresh: bool) -> Iterator[str]:
         "title = VALUES(title), begdate = VALUES(begdate), enddate = VALUES(enddate), "
         "diagnosis = VALUES(diagnosis), activity = VALUES(activity), verification = VALUES(verification)"
     )
+
+
+def after_prescriptions(rows: str) -> Iterator[str]:
+    """Yield what follows from prescriptions: their rows in the medication list, tied to them.
+
+    Without the tie FHIR shows the drug twice.
+    """
+    yield medication_rows(rows)
     yield (
         "INSERT INTO lists_medication (list_id, drug_dosage_instructions, usage_category, "
         "usage_category_title, request_intent, request_intent_title, prescription_id, is_primary_record) "
         "SELECT l.id, t.drug_dosage_instructions, t.usage_category, t.usage_category_title, "
-        f"t.request_intent, t.request_intent_title, t.id, 1 FROM {_with_list_row(rows)}{_unless(there, fresh)}"
+        f"t.request_intent, t.request_intent_title, t.id, 1 FROM {_with_list_row(rows)}"
     )
     yield register(PRESCRIPTIONS.table, rows)
 
 
-def after_staged_prescriptions() -> Iterator[str]:
-    """Yield what else follows from staged prescriptions: changed instructions, and uuids of list rows."""
-    yield register(LISTS.table, of_staged(PRESCRIPTIONS), uuid=part("t.uuid", MEDICATION_ROW))
+def register_medications(rows: str) -> str:
+    """Return the statement that tells OpenEMR of the uuids of prescriptions' rows in the medication list."""
+    return register(LISTS.table, rows, uuid=part("t.uuid", MEDICATION_ROW))
+
+
+def changed_prescriptions() -> Iterator[str]:
+    """Yield what follows from staged prescriptions that were there: their medication list rows change too."""
+    yield medication_rows(of_staged(PRESCRIPTIONS))
     yield (
         f"UPDATE {staging(PRESCRIPTIONS.table)} s STRAIGHT_JOIN prescriptions t FORCE INDEX (uuid) ON t.uuid = s.uuid "
         f"STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('t.uuid', MEDICATION_ROW)} "
@@ -173,7 +206,9 @@ def after_links(place: Place, *, fresh: bool) -> Iterator[str]:
     """Yield what follows from the links between rows and encounters: forms, or diagnoses of a visit."""
     if place.form is not None:
         linked = f"{LINKS} k STRAIGHT_JOIN `{place.table}` t FORCE INDEX (uuid) ON t.uuid = k.uuid WHERE TRUE"
-        yield from forms(place, place.form, linked, fresh=fresh)
+        yield forms(place, place.form, linked, fresh=fresh)
+        if not fresh:
+            yield changed_forms(place, place.form, linked)
         return
     own = part("k.uuid", LINK_ROW)
     yield (
@@ -244,27 +279,26 @@ def after_gone() -> Iterator[str]:
     )
 
 
-def after_rows(place: Place, rows: str, *, fresh: bool) -> Iterator[str]:
-    """Yield what follows from rows of a table.
-
-    Args:
-        place: The table.
-        rows: The clause that names its rows.
-        fresh: Whether nothing can be there yet. Then nothing is looked up in the table that is filled,
-            for which the server would keep the rows in a temporary file.
-    """
+def after_rows(place: Place, rows: str) -> Iterator[str]:
+    """Yield what follows from rows of a table that were not there before."""
     if place.form is not None and place.form.encounter is not None:
-        yield from forms(place, place.form, rows, fresh=fresh)
+        yield forms(place, place.form, rows)
     if place is PRESCRIPTIONS:
-        yield from after_prescriptions(rows, fresh=fresh)
+        yield from after_prescriptions(rows)
     elif place is VITALS:
-        yield from after_vitals(rows, fresh=fresh)
+        yield from after_vitals(rows)
     else:
         yield register(place.table, rows, key=place.key)
 
 
-def _unless(there: str, fresh: bool) -> str:
-    return "" if fresh else f" AND NOT EXISTS {there}"
+def after_changes(place: Place) -> Iterator[str]:
+    """Yield what follows from staged rows that were there before."""
+    if place.form is not None and place.form.encounter is not None:
+        if place.nowhere is not None:  # a row may come to belong to an encounter only now
+            yield forms(place, place.form, of_staged(place), fresh=False)
+        yield changed_forms(place, place.form, of_staged(place))
+    if place is PRESCRIPTIONS:
+        yield from changed_prescriptions()
 
 
 def _with_list_row(rows: str) -> str:

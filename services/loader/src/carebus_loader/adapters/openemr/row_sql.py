@@ -18,6 +18,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\
 _FORMAT = r"CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'"
 
 GONE = "carebus_gone"
+NEW = "carebus_new"
 LINKS = "carebus_links"
 PATIENTS = "carebus_in_patient_data"
 
@@ -30,7 +31,10 @@ def staging(table: str) -> str:
 def temporary_tables() -> list[str]:
     """Return statements that make the staging tables: keys as they are, all else as text."""
     statements = [
-        f"CREATE TEMPORARY TABLE {GONE} (uuid BINARY(16) NOT NULL PRIMARY KEY) ENGINE=InnoDB",
+        *(
+            f"CREATE TEMPORARY TABLE {uuids} (uuid BINARY(16) NOT NULL PRIMARY KEY) ENGINE=InnoDB"
+            for uuids in (GONE, NEW)
+        ),
         f"CREATE TEMPORARY TABLE {LINKS} "
         "(uuid BINARY(16) NOT NULL PRIMARY KEY, pid BIGINT, encounter BIGINT) ENGINE=InnoDB",
     ]

@@ -108,7 +108,7 @@ async def put_rows(session: Session, charted: Sequence[Charted], block: range, *
 
 async def clear_staging(session: Session) -> None:
     """Empty the staging tables; outside of a transaction, as it may end one."""
-    for table in (sql.GONE, sql.LINKS, sql.PATIENTS, *(sql.staging(p.table) for p in FILLED)):
+    for table in (sql.GONE, sql.NEW, sql.LINKS, sql.PATIENTS, *(sql.staging(p.table) for p in FILLED)):
         await session.execute(f"TRUNCATE TABLE {table}")
 
 
@@ -123,7 +123,7 @@ async def _put_direct(session: Session, charted: Sequence[Charted], encounters: 
     pids = [c.pid for c in charted]
     for place in TARGETS:
         if place.table in filled and place is not LISTS:
-            for statement in derived.after_rows(place, derived.of_charts(place, pids), fresh=True):
+            for statement in derived.after_rows(place, derived.of_charts(place, pids)):
                 await session.execute(statement)
     if filled & {LISTS.table, PRESCRIPTIONS.table}:
         await session.execute(derived.register(LISTS.table, derived.of_charts(LISTS, pids)))
@@ -133,17 +133,27 @@ async def _put_direct(session: Session, charted: Sequence[Charted], encounters: 
 async def _put_staged(session: Session, charted: Sequence[Charted], encounters: Encounters) -> None:
     await _update_patients(session, charted)
     links: _Links = defaultdict(list)
+    staged: set[Place] = set()
     async for place, columns, lines in _made_ready(session, charted, encounters, links, fresh=False):
         for into in (place, *place.also):
+            if place in staged:  # rows with other columns than these
+                await session.execute(f"DELETE FROM {sql.staging(into.table)}")
             if not await session.load(sql.load_staging(into.table, columns, into, place), lines):
                 raise ConstraintViolated(f"{into.table}: a row is no text that the server can read")
+        staged.add(place)
+        await session.execute(f"DELETE FROM {sql.NEW}")
+        new = await session.execute(derived.note_new(place))
+        for into in (place, *place.also):
             await session.execute(sql.upsert(into, columns, place))
-        for statement in derived.after_rows(place, derived.of_staged(place), fresh=False):
-            await session.execute(statement)
-        if place is PRESCRIPTIONS:
-            for statement in derived.after_staged_prescriptions():
+        if new:
+            for statement in derived.after_rows(place, derived.of_new(place)):
                 await session.execute(statement)
-        elif place is LISTS:
+            if place is PRESCRIPTIONS:
+                await session.execute(derived.register_medications(derived.of_new(place)))
+        if new < len(lines):
+            for statement in derived.after_changes(place):
+                await session.execute(statement)
+        if place is LISTS:
             await session.execute(derived.without_links())
     await _link(session, links, fresh=False)
 
