@@ -441,3 +441,18 @@ def test_source_rows_are_counted_once_whichever_receipt_comes_first(first: Resul
 
     assert {k: n for k, n in progress.rows["measurement"].items() if n} == {"written": 5, "unchanged": 2}
     assert progress.lacking == {"note": {"7": 1}}
+
+
+def test_bytes_are_finished_when_every_target_has_them() -> None:
+    """The slowest target holds them: what one of two has loaded is not finished."""
+    ledger = folded(
+        accepted("postgres", "clickhouse"),
+        planned(2),
+        done(1, 0, bytes=70),
+        done(1, 1, bytes=30),
+        receipt(Result.APPLIED, 0),
+        receipt(Result.APPLIED, 0, number=1),
+        receipt(Result.APPLIED, 0, number=1, target="clickhouse"),
+    )
+
+    assert (ledger.state.bytes_extracted, ledger.state.bytes_complete) == (100, 30)

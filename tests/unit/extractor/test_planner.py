@@ -10,6 +10,7 @@ from carebus_contracts.headers import Envelope
 from carebus_contracts.jobs import AcceptedJob, ExtractJob, JobState, JobStatus
 from carebus_contracts.topics import EXTRACT_SLICES
 from carebus_extractor.domain.slicing import SliceRange
+from carebus_extractor.domain.window import Window
 from carebus_extractor.planner import Planner
 from carebus_extractor.ports import SourcePlan
 from carebus_runtime.controls import JobControls
@@ -48,7 +49,7 @@ async def a_planner(window: int) -> tuple[Planner, Sent]:
         producer=cast(Any, sent),
         offload=Offload("test"),
         controls=controls,
-        window=window,
+        window=Window(window, 1_000_000),
     )
     accepted = AcceptedJob(job_id="job-1", request=JOB)
     await planner.handler()([Received(accepted, Envelope(), "t", 0, 0, 5, b"job-1", 1)])

@@ -326,6 +326,8 @@ class JobState(WireModel):
     extracted: int = Field(
         default=0, description="Messages of finished attempts: persons and reference chunks."
     )
+    bytes_extracted: int = Field(default=0, description="Bytes of these messages.")
+    bytes_complete: int = Field(default=0, description="Bytes of slices that every target accounted for.")
     tables: dict[str, TableCounts] = Field(default_factory=dict)
     targets: dict[str, TargetProgress] = Field(default_factory=dict)
     waiting: dict[str, str] = Field(

@@ -6,6 +6,7 @@ from carebus_contracts.jobs import AcceptedJob, ExtractJob
 from carebus_contracts.slices import WorkSlice
 from carebus_contracts.topics import EXTRACT_SLICES, EXTRACTOR, JOB_ACCEPTED, PLANNER
 from carebus_extractor.adapters import open_source
+from carebus_extractor.domain.window import Window
 from carebus_extractor.handlers import extract_slices
 from carebus_extractor.planner import Planner
 from carebus_extractor.ports import OmopSource
@@ -16,6 +17,7 @@ from carebus_runtime.settings import KafkaSettings
 from carebus_runtime.subscription import Batching, Subscription
 from carebus_runtime.worker import Worker
 
+MIB = 1024 * 1024
 LONGEST_PLAN_S = 1_800
 """Planning stages a source once, which takes as long as sorting it does."""
 
@@ -41,7 +43,7 @@ def build() -> Worker:
         producer=worker.producer,
         offload=Offload("plan"),
         controls=controls,
-        window=settings.window_slices,
+        window=Window(settings.window_slices, settings.window_mb * MIB),
     )
     plans = worker.subscribe(
         Subscription(

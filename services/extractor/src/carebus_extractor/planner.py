@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from carebus_contracts.errors import InvalidMessage, JobError, TransientError
@@ -18,6 +18,7 @@ from carebus_contracts.headers import Envelope
 from carebus_contracts.jobs import AcceptedJob, ExtractJob, Failed, Issued, JobState, JobStatus, Planned
 from carebus_contracts.slices import WorkSlice
 from carebus_contracts.topics import EXTRACT_SLICES, JOB_ACCEPTED, JOB_EVENTS, JOB_STATES
+from carebus_extractor.domain.window import Progress, Window, issue_up_to
 from carebus_extractor.handlers import OpenSource
 from carebus_extractor.ports import SourcePlan
 from carebus_runtime.controls import JobControls
@@ -43,11 +44,16 @@ class _Active:
     accepted_ms: int
     issued: int = 0
     """Slices in the topic."""
-    complete: int = 0
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def slices(self) -> int:
         return len(self.plan.ranges) + 1
+
+    @property
+    def planned_size(self) -> float:
+        """Bytes of a slice of persons, on average."""
+        return sum(part.size for part in self.plan.ranges) / len(self.plan.ranges)
 
 
 class Planner:
@@ -61,7 +67,7 @@ class Planner:
         producer: Producer,
         offload: Offload,
         controls: JobControls,
-        window: int,
+        window: Window,
     ) -> None:
         self._open_source = open_source
         self._producer = producer
@@ -133,7 +139,13 @@ class Planner:
         if self._controls.cancelled(active.job_id) or self._controls.paused(active.job_id):
             return
         async with self._lock:
-            up_to = min(active.slices, active.complete + self._window)
+            up_to = issue_up_to(
+                self._window,
+                active.progress,
+                slices=active.slices,
+                issued=active.issued,
+                planned_size=active.planned_size,
+            )
             if up_to <= active.issued:
                 return
             await self._producer.send(
@@ -162,7 +174,7 @@ class Planner:
                 self._orphaned[job_id] = state
             else:
                 if active := self._active.get(job_id):
-                    active.complete = max(active.complete, state.slices_complete)
+                    _see(active, state)
 
     async def _on_states(self, records: Sequence[Any]) -> None:
         for record in records:
@@ -173,7 +185,7 @@ class Planner:
                 self._active.pop(state.job_id, None)
                 self._orphaned.pop(state.job_id, None)
             elif active := self._active.get(state.job_id):
-                active.complete = max(active.complete, state.slices_complete)
+                _see(active, state)
                 await self._issue_patiently(active)
             elif state.status is not JobStatus.ACCEPTED and self._owns(state.job_id):
                 self._orphaned[state.job_id] = state
@@ -183,6 +195,12 @@ class Planner:
 
     async def _say(self, event: Planned | Issued | Failed) -> None:
         await self._producer.send([Outgoing(JOB_EVENTS.name, event.job_id.encode(), event.to_json())])
+
+
+def _see(active: _Active, state: JobState) -> None:
+    active.progress.see(
+        state.slices_extracted, state.slices_complete, state.bytes_extracted, state.bytes_complete
+    )
 
 
 def _state(record: Any) -> JobState | None:

@@ -76,6 +76,14 @@ class ExtractorSettings(WorkerSettings):
     )
     slice_rows: int = Field(default=250_000, ge=1, description="Rows a slice; a person is never cut in two.")
     window_slices: int = Field(default=8, ge=1, description="Unfinished slices of one job at a time.")
+    slice_mb: int = Field(
+        default=64, ge=1, description="Megabytes of bundles a slice, about; a person is never cut in two."
+    )
+    window_mb: int = Field(
+        default=256,
+        ge=1,
+        description="Megabytes of bundles in unfinished slices of one job, however many slices that is.",
+    )
     engine_memory_mb: int = Field(
         default=128, ge=64, description="Memory of the engine that sorts and reads; beyond it uses disk."
     )

@@ -427,6 +427,8 @@ class JobLedger:
             slices_extracted=totals.slices_extracted,
             slices_complete=len(self._complete),
             extracted=totals.extracted,
+            bytes_extracted=totals.bytes_extracted,
+            bytes_complete=totals.bytes_complete,
             tables={table: totals.tables[table].counts() for table in sorted(totals.tables)},
             targets={t: totals.targets.get(t, TargetTotals()).progress() for t in terms.targets},
             waiting={} if status.final else {s: w for s, w in sorted(self._waiting.items()) if w},

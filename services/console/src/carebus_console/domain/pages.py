@@ -84,6 +84,8 @@ class Slice:
         if counting.done is not None:
             totals.slices_extracted += 1
             totals.extracted += counting.done.messages
+            totals.bytes_extracted += counting.done.bytes
+            totals.bytes_complete += counting.done.bytes if self.complete else 0
             totals.see_version(counting.done.version_ms)
             for table, counts in counting.done.tables.items():
                 totals.tables.setdefault(table, SourceTotals()).add(counts)

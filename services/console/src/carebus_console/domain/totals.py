@@ -107,6 +107,8 @@ class Totals:
 
     extracted: int = 0
     slices_extracted: int = 0
+    bytes_extracted: int = 0
+    bytes_complete: int = 0
     version_ms: int = 0
     """Least version that was sent; 0 where none was."""
     tables: dict[str, SourceTotals] = field(default_factory=dict)
@@ -116,6 +118,8 @@ class Totals:
         """Add the sums of other slices."""
         self.extracted += other.extracted
         self.slices_extracted += other.slices_extracted
+        self.bytes_extracted += other.bytes_extracted
+        self.bytes_complete += other.bytes_complete
         self.see_version(other.version_ms)
         for table, counts in other.tables.items():
             self.tables.setdefault(table, SourceTotals()).add(counts)

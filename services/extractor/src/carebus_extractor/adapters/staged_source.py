@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import duckdb
 
@@ -118,9 +119,17 @@ def plan_of(
             )
         ranges = list(cut_ids(there, persons=size))
     else:
-        ranges = list(cut(counted, persons=size, rows=settings.slice_rows, after=asked.start_after))
+        ranges = list(
+            cut(
+                counted,
+                persons=size,
+                rows=settings.slice_rows,
+                size=settings.slice_mb * 1024 * 1024,
+                after=asked.start_after,
+            )
+        )
         if asked.limit and counted.last is not None and counted.number == asked.limit:
-            ranges[-1] = SliceRange(ranges[-1].after, counted.last, ranges[-1].persons)
+            ranges[-1] = replace(ranges[-1], up_to=counted.last)
     absent_tables = [t for t in PERSON_TABLES if t not in stage.relations]
     if absent_tables:
         notes.append(f"the source has no {', '.join(absent_tables)}: left alone in the targets")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -25,6 +25,8 @@ class SliceRange:
     persons: int
     ids: tuple[int, ...] = ()
     """Exactly these persons, where the job names them."""
+    size: int = field(default=0, compare=False)
+    """Bytes of their bundles, about; 0 when that is not known."""
 
 
 def cut(
@@ -54,14 +56,14 @@ def cut(
     for weight in weights:
         too_large = held_rows + weight.rows > rows or (size is not None and held_size + weight.size > size)
         if held and (held >= persons or too_large):
-            yield SliceRange(after, last, held)
+            yield SliceRange(after, last, held, size=held_size)
             after = last
             held = held_rows = held_size = 0
         held += 1
         held_rows += weight.rows
         held_size += weight.size
         last = weight.person_id
-    yield SliceRange(after, up_to, held)
+    yield SliceRange(after, up_to, held, size=held_size)
 
 
 def cut_ids(ids: Sequence[int], *, persons: int) -> Iterator[SliceRange]:
