@@ -6,6 +6,8 @@ here a second time, as a function of the set of statements, and both servers are
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -21,7 +23,7 @@ from carebus_contracts.plans import ReadPlan, WriteKind, encode_plan, encode_wri
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version, content_hash
 from carebus_loader.ports import Delivery, Target
-from support.target_suite import everyone, put
+from support.target_suite import everyone, put, until_done
 
 CONCEPT = ("record_copy", *REFERENCE_TABLES["concept"].columns)
 Names = Mapping[int, str]
@@ -178,6 +180,25 @@ class ChunkSuite:
         assert told == done
         assert (done[0].inserted, done[0].updated, done[0].deleted) == (1, 1, 0)
         assert await show_concepts(source) == {1: "a", 2: "changed", 3: "new", 7: "x", 8: "y"}
+
+    async def test_two_loaders_at_once_put_into_the_same_chunks(
+        self, target: Target, other: Target, show_concepts: Any, source: str
+    ) -> None:
+        """New chunks and known ones, in any order: the state is that of ``what_stands``."""
+        order = random.Random(5)
+        said = [
+            Said("whole" if v == 3 else "part", v, tuple((n, f"{v}") for n in order.sample(range(1, 7), 3)))
+            for v in range(1, 9)
+        ]
+
+        async def load(loader: Target, seed: int) -> None:
+            for one in random.Random(seed).sample(said, len(said)):
+                batch = [Delivery(_plan(one, source), Version(one.v), f"job-{one.v}")]
+                await until_done(loader, batch)
+
+        await asyncio.gather(load(target, 1), load(other, 2), load(target, 3))
+
+        assert await show_concepts(source) == what_stands(said)
 
     async def test_persons_take_no_parts(self, target: Target, source: str) -> None:
         """What is said of a person is complete for each table that is named."""
