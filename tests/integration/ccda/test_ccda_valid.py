@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carebus_contracts.omop.bundle import decode_person
+from carebus_contracts.omop.bundle import ConceptInUse, decode_person
 from carebus_converter.domain.ccda import DocumentSettings, document
 from support.omop_bundles import bundles
-from unit.converter.ccda.factories import a_document
-from unit.converter.ccda.strategies import rows_of_any_table
+from unit.converter.ccda.factories import KNOWN, a_document
+from unit.converter.ccda.strategies import odd_concepts, rows_of_any_table
 from unit.converter.ccda.test_ccda_bad_input import CASES, many_measurements
 
 FULL = os.environ.get("CAREBUS_TEST_FULL") == "1"
@@ -73,9 +73,9 @@ def odd_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("odd")
 
     @settings(max_examples=300 if FULL else 150, derandomize=True, deadline=None, database=None)
-    @given(st.lists(rows_of_any_table(), max_size=12))
-    def write(rows: list[NamedTuple]) -> None:
-        made = a_document(*rows)
+    @given(st.lists(rows_of_any_table(), max_size=12), odd_concepts())
+    def write(rows: list[NamedTuple], concepts: list[ConceptInUse]) -> None:
+        made = a_document(*rows, concepts=[*KNOWN, *concepts])
         (root / f"{made.document_id}.xml").write_text(made.xml, encoding="ascii")
 
     write()

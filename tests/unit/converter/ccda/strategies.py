@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from unit.converter.ccda import factories as f
 from unit.converter.ccda.factories import a_row
@@ -14,7 +15,10 @@ from unit.converter.ccda.factories import a_row
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=60)
 """Every code point, lone surrogates, controls and non-characters too."""
 
-CONCEPT_IDS = st.sampled_from([0, None, 4711, *(concept.concept_id for concept in f.KNOWN)])
+ODD_IDS = (1, 2, 3)
+"""Ids of ``odd_concepts``."""
+
+CONCEPT_IDS = st.sampled_from([0, None, 4711, *ODD_IDS, *(concept.concept_id for concept in f.KNOWN)])
 CELLS: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-3, 3),
     float: st.floats(allow_nan=False, allow_infinity=False),
@@ -38,3 +42,20 @@ def rows_of_any_table(draw: st.DrawFn) -> NamedTuple:
         else:
             values[column] = draw(st.none() | st.datetimes() | st.datetimes(timezones=st.timezones()))
     return a_row(spec.row, **values)
+
+
+@st.composite
+def odd_concepts(draw: st.DrawFn) -> list[ConceptInUse]:
+    """Draw concepts whose codes and names are any text, of vocabularies that HL7 knows and others."""
+    vocabularies = st.sampled_from(["SNOMED", "LOINC", "RxNorm", "CVX", "UCUM", "Our codes"]) | ANY_TEXT
+    return [
+        ConceptInUse(
+            number,
+            draw(st.none() | ANY_TEXT),
+            draw(st.none() | vocabularies),
+            draw(st.none() | ANY_TEXT),
+            None,
+            None,
+        )
+        for number in ODD_IDS
+    ]

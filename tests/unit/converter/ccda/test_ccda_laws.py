@@ -18,7 +18,7 @@ from carebus_converter.domain.ccda import Document, DocumentSettings, document
 from carebus_converter.domain.ccda.not_mapped import WHOLE_TABLES
 from unit.converter.ccda import factories as f
 from unit.converter.ccda.factories import a_bundle, a_document, a_row, find_all, parsed
-from unit.converter.ccda.strategies import ANY_TEXT, rows_of_any_table
+from unit.converter.ccda.strategies import ANY_TEXT, odd_concepts, rows_of_any_table
 
 MAPPED = {
     "person",
@@ -43,18 +43,18 @@ def entries_and_counted(made: Document) -> tuple[int, int]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(rows_of_any_table(), max_size=12), st.randoms(use_true_random=False))
+@given(st.lists(rows_of_any_table(), max_size=12), odd_concepts(), st.randoms(use_true_random=False))
 def test_any_rows_in_any_order_make_one_well_formed_document(
-    rows: list[NamedTuple], shuffle: random.Random
+    rows: list[NamedTuple], odd: list[ConceptInUse], shuffle: random.Random
 ) -> None:
     """The whole of the promises, on anything that a bundle can hold."""
     rows = rows + rows[:2]
     mixed = rows.copy()
     shuffle.shuffle(mixed)
 
-    made = a_document(*rows)
+    made = a_document(*rows, concepts=[*f.KNOWN, *odd])
 
-    assert a_document(*mixed) == made
+    assert a_document(*mixed, concepts=[*odd, *f.KNOWN]) == made
     assert made.xml.isascii()
     root = parsed(made)
     statements = [
