@@ -245,9 +245,9 @@ async def test_too_many_refused_records_fail_the_job(bus: Bus, tmp_path: Path) -
 
     assert within["status"] == "running"
     assert failed["reasons"] == [
-        "postgres gave up 3 messages, most often for 'constraint' (2); the limit is 2 (max_record_errors): no "
-        "more slices are issued. Look at some with `carebus deadletters list`, mend the cause, and submit the "
-        "job again"
+        "3 messages became dead letters for postgres, mostly for 'constraint'; the limit is 2 "
+        "(max_record_errors): no more slices are issued. Look at some with `carebus deadletters list`, mend the "
+        "cause, and submit the job again"
     ]
 
 

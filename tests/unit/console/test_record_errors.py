@@ -36,9 +36,9 @@ def test_a_job_past_its_limit_fails_and_says_what_to_do() -> None:
 
     assert state.status is JobStatus.FAILED
     assert state.reasons == (
-        "postgres gave up 3 messages, most often for 'constraint' (2); the limit is 2 (max_record_errors): no "
-        "more slices are issued. Look at some with `carebus deadletters list`, mend the cause, and submit the "
-        "job again",
+        "3 messages became dead letters for postgres, mostly for 'constraint'; the limit is 2 "
+        "(max_record_errors): no more slices are issued. Look at some with `carebus deadletters list`, mend the "
+        "cause, and submit the job again",
     )
 
 
@@ -47,6 +47,14 @@ def test_up_to_the_limit_the_job_goes_on() -> None:
     ledger = folded(*half_a_job()[:-1], dead(0, 1, target="clickhouse"))
 
     assert ledger.state.status is JobStatus.RUNNING
+
+
+def test_refusals_that_wait_for_a_decision_are_no_errors() -> None:
+    """Persons of whom somebody must say whether they are patients that the target has."""
+    undecided = receipt(Result.REFUSED, *range(500), reason="match_undecided")
+    state = folded(accepted(max_record_errors=2), planned(2), done(500), undecided).state
+
+    assert state.status is JobStatus.RUNNING
 
 
 def test_a_redrive_does_not_wake_a_job_that_was_stopped_in_the_middle() -> None:

@@ -87,8 +87,8 @@ class ExtractJob(_Job):
     max_record_errors: int | None = Field(
         default=None,
         ge=0,
-        description="The job fails when one target gives up more messages (a person each, or a chunk of "
-        "reference rows) than this; left out, more than 1,000 or 5 % of the persons, whichever is more.",
+        description="The job fails when more messages (a person each, or a chunk of reference rows) become "
+        "dead letters for one target; left out, 1,000 or 5 % of the persons, whichever is more.",
     )
     dry_run: bool = Field(default=False, description="Compare and count, write nothing.")
 

@@ -43,6 +43,6 @@ targets: [openemr, postgres, clickhouse, documents]
 # leave_out: [note]             # tables to leave alone in the targets
 # vocabulary: false             # true: the whole vocabulary, not only concepts in use
 # slice_persons: 500            # persons a slice at most; carebus finds a good number by itself
-# max_record_errors: 100        # fail when a target gives up more messages; default: 1,000 or 5 % of the persons
+# max_record_errors: 100        # fail at more dead letters for a target; default: 1,000 or 5 % of the persons
 # dry_run: false                # true: compare and count, write nothing
 """

@@ -25,6 +25,8 @@ class Account:
 
     settled: dict[Result, OrdinalSet] = field(default_factory=dict)
     reasons: dict[str, OrdinalSet] = field(default_factory=dict)
+    dead: OrdinalSet = NOTHING
+    """Messages that ever became dead letters, those since redriven included."""
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
@@ -45,6 +47,9 @@ class Account:
         better = said - self._at_least(receipt.result)
         looked_at = said - self._of(WRITTEN) if receipt.result in WRITTEN else NOTHING
         news = self._explain(receipt, said)
+        if receipt.result is Result.DEAD_LETTERED:
+            news |= bool(said - self.dead)
+            self.dead |= said
         if receipt.result in WRITTEN and (receipt.rows or receipt.not_mapped):
             news |= self.claims.enter(receipt, said)
         if not better:
@@ -76,18 +81,17 @@ class Account:
                 rest -= self.reasons[reason]
         return counts
 
-    def ever_given_up(self) -> int:
-        """Messages that were refused or dead-lettered, those since redriven included."""
-        given_up = self._of(EXPLAINED)
-        for found in self.reasons.values():
-            given_up |= found
-        return len(given_up)
+    def dead_letter_reasons(self) -> dict[str, int]:
+        """Messages that ever became dead letters by reason; one may have several."""
+        found = {reason: len(ordinals & self.dead) for reason, ordinals in self.reasons.items()}
+        return {reason: count for reason, count in found.items() if count}
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON would hold it; what is empty is left out."""
         whole = {
             "settled": {result.value: found.to_text() for result, found in self.settled.items()},
             "reasons": {reason: found.to_text() for reason, found in self.reasons.items()},
+            "dead": self.dead.to_text() if self.dead else "",
             "rows": [self.inserted, self.updated, self.deleted],
             "persons": self.persons,
             "tables": self.tables,
@@ -103,6 +107,7 @@ class Account:
         return cls(
             {Result(name): OrdinalSet.from_text(text) for name, text in raw.get("settled", {}).items()},
             {reason: OrdinalSet.from_text(text) for reason, text in raw.get("reasons", {}).items()},
+            OrdinalSet.from_text(raw["dead"]) if "dead" in raw else NOTHING,
             inserted,
             updated,
             deleted,

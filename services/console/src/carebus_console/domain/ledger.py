@@ -15,7 +15,6 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from carebus_console.domain.account import EXPLAINED
 from carebus_console.domain.ordinals import OrdinalSet
 from carebus_console.domain.pages import (
     PAGE_SLICES,
@@ -52,6 +51,7 @@ HEAD = "head"
 """Name of the part that holds all but the slices; the other parts are pages, by number."""
 SNAPSHOT_VERSION = 1
 MAX_REASONS = 20
+DEAD = Result.DEAD_LETTERED.value
 REPLANNED = "the source changed between two plans of this job: submit it again"
 
 
@@ -86,7 +86,7 @@ class JobLedger:
         self._created_ms = self._updated_ms = self._finished_ms = 0
         self._pages: dict[int, Page] = {}
         self._complete: set[int] = set()
-        self._given_up_by: Counter[str] = Counter()
+        self._dead: Counter[str] = Counter()
         self._slices_seen = 0
         self._state: JobState | None = None
         self._changed: set[str] = set()
@@ -315,9 +315,9 @@ class JobLedger:
 
     def _weigh(self, number: int) -> None:
         found = self._pages[number // PAGE_SLICES].slices[number]
-        self._given_up_by.subtract(found.given_up)
+        self._dead.subtract(found.dead)
         found.weigh(self._terms)
-        self._given_up_by.update(found.given_up)
+        self._dead.update(found.dead)
         if found.complete:
             self._complete.add(number)
         else:
@@ -353,7 +353,7 @@ class JobLedger:
             issued = min(issued, self._planned.slices)
             if self._all_complete(self._planned.slices) and not (self._cancelled and self._left_out()):
                 return JobStatus.FAILED if self._too_many_now() else JobStatus.COMPLETED
-        if too_many(self._limit, self._given_up_by):
+        if too_many(self._limit, self._dead):
             return JobStatus.FAILED
         if self._accepted and self._cancelled and self._all_complete(issued):
             return JobStatus.CANCELLED
@@ -367,10 +367,11 @@ class JobLedger:
         return limit_of(request, self._planned.persons if self._planned else None)
 
     def _too_many_now(self) -> bool:
-        """Whether too many records are still given up; a redrive may have mended a job that was issued whole."""
-        if not too_many(self._limit, self._given_up_by):
+        """Whether too many records are still dead letters; a redrive may have mended a job that was issued whole."""
+        if not too_many(self._limit, self._dead):
             return False
-        return bool(too_many(self._limit, _given_up(self._totals())))
+        targets = self._totals().targets.items()
+        return bool(too_many(self._limit, {t: sums.outcomes.get(DEAD, 0) for t, sums in targets}))
 
     def _totals(self) -> Totals:
         return all_totals((self._pages[n] for n in sorted(self._pages)), self._terms or Terms(()))
@@ -413,7 +414,7 @@ class JobLedger:
             claimed=self._accepted.claimed if self._accepted else True,
             dry_run=terms.dry_run,
             request=request,
-            reasons=self._reasons(status, totals),
+            reasons=self._reasons(status),
             notes=(*(self._accepted.notes if self._accepted else ()), *(planned.notes if planned else ())),
             created_ms=self._created_ms,
             updated_ms=self._updated_ms,
@@ -434,26 +435,22 @@ class JobLedger:
             waiting={} if status.final else {s: w for s, w in sorted(self._waiting.items()) if w},
         )
 
-    def _reasons(self, status: JobStatus, totals: Totals) -> tuple[str, ...]:
+    def _reasons(self, status: JobStatus) -> tuple[str, ...]:
         if status is JobStatus.REJECTED and self._rejected:
             return self._rejected.reasons
         if status is not JobStatus.FAILED:
             return ()
-        return (*sorted(self._failures), *self._missing(), *self._over_limit(totals))[:MAX_REASONS]
+        return (*sorted(self._failures), *self._missing(), *self._over_limit())[:MAX_REASONS]
 
-    def _over_limit(self, totals: Totals) -> list[str]:
-        limit, errors = self._limit, self._given_up_by
+    def _over_limit(self) -> list[str]:
+        limit, errors = self._limit, self._dead
         if limit is None or not (target := too_many(limit, errors)):
             return []
-        reasons = totals.targets[target].reasons if target in totals.targets else {}
+        reasons = Counter[str]()
+        for page in self._pages.values():
+            for found in page.slices.values():
+                reasons.update(found.dead_letter_reasons(target))
         return [sentence(limit, target, errors[target], reasons)]
-
-
-def _given_up(totals: Totals) -> dict[str, int]:
-    return {
-        target: sum(sums.outcomes.get(result.value, 0) for result in EXPLAINED)
-        for target, sums in totals.targets.items()
-    }
 
 
 def _dumped(model: BaseModel | None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,8 +58,8 @@ class Slice:
     complete: bool = False
     empty: bool = False
     """It completed without a message."""
-    given_up: dict[str, int] = field(default_factory=dict)
-    """Messages that were ever refused or dead-lettered, by target: of the attempt that had most of them."""
+    dead: dict[str, int] = field(default_factory=dict)
+    """Messages that ever became dead letters, by target: of the attempt that had most of them."""
 
     def attempt(self, name: str) -> Attempt:
         """Return an attempt, new when it was not heard of."""
@@ -70,11 +70,18 @@ class Slice:
         counting = self._counting(terms) if terms else None
         self.complete = bool(terms and counting and counting.complete(terms))
         self.empty = bool(self.complete and counting and counting.done and not counting.done.messages)
-        self.given_up = {}
+        self.dead = {}
         for target in terms.targets if terms else ():
-            accounts = (a.accounts[target] for a in self.attempts.values() if target in a.accounts)
-            if most := max((account.ever_given_up() for account in accounts), default=0):
-                self.given_up[target] = most
+            if most := max((len(account.dead) for account in self._accounts(target)), default=0):
+                self.dead[target] = most
+
+    def dead_letter_reasons(self, target: str) -> dict[str, int]:
+        """Why messages became dead letters: of the attempt that had most of them."""
+        worst = max(self._accounts(target), key=lambda account: len(account.dead), default=None)
+        return worst.dead_letter_reasons() if worst else {}
+
+    def _accounts(self, target: str) -> Iterator[Account]:
+        return (a.accounts[target] for _, a in sorted(self.attempts.items()) if target in a.accounts)
 
     def add_to(self, totals: Totals, terms: Terms) -> None:
         """Add what this slice came to."""

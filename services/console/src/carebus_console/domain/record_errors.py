@@ -1,6 +1,7 @@
-"""When so many records of a job are refused that the job is at fault, not its records.
+"""When so many records of a job become dead letters that the job is at fault, not its records.
 
-A wrong mapping or a target with other rules would else turn a whole source into dead letters.
+A wrong mapping or a target with other rules would else turn a whole source into dead letters. What a target
+refuses because somebody must decide first (whether a person is a patient whom it has) is no error.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many messages one target may give up."""
+    """How many messages may become dead letters for one target."""
 
     errors: int
     given: bool
@@ -48,7 +49,7 @@ def limit_of(request: object, persons: int | None) -> Limit | None:
 
 
 def too_many(limit: Limit | None, errors: Mapping[str, int]) -> str:
-    """Return the target that gave up more than the limit, the worst one; "" when none did."""
+    """Return the target with more dead letters than the limit, the worst one; "" when none has."""
     if limit is None:
         return ""
     return max((t for t, n in errors.items() if n > limit.errors), key=lambda t: (errors[t], t), default="")
@@ -57,8 +58,9 @@ def too_many(limit: Limit | None, errors: Mapping[str, int]) -> str:
 def sentence(limit: Limit, target: str, errors: int, reasons: Mapping[str, int]) -> str:
     """Say what happened and what to do."""
     reason = max(reasons, key=lambda name: (reasons[name], name), default="")
-    most = f", most often for {reason!r} ({reasons[reason]:,})" if reason else ""
+    most = f", mostly for {reason!r}" if reason else ""
     return (
-        f"{target} gave up {errors:,} messages{most}; the limit is {limit.text()}: no more slices are issued. "
-        "Look at some with `carebus deadletters list`, mend the cause, and submit the job again"
+        f"{errors:,} messages became dead letters for {target}{most}; the limit is {limit.text()}: "
+        "no more slices are issued. Look at some with `carebus deadletters list`, mend the cause, and submit "
+        "the job again"
     )
