@@ -10,7 +10,7 @@ import click
 
 from carebus_contracts.errors import CareBusError
 from carebus_contracts.versions import Version
-from carebus_loader.ports import TellsVanished
+from carebus_loader.ports import ShowsGrants, TellsVanished
 from carebus_loader.targets import open_target, target_names
 
 
@@ -38,6 +38,25 @@ def prepare(names: tuple[str, ...], as_json: bool) -> None:
             click.echo(f"{name}: {error}", err=True)
             raise SystemExit(2) from None
     click.echo(json.dumps(done) if as_json else "\n".join(done) or "Nothing was missing.")
+
+
+@targets.command()
+@click.argument("name")
+@click.option("--user", required=True, help="The loader's user; of OpenEMR's server also as name@host.")
+def grants(name: str, *, user: str) -> None:
+    """Print the SQL that gives a user just the rights that the loader of NAME needs.
+
+    Nothing is executed: an administrator runs it once `carebus targets prepare` made the tables.
+    """
+    try:
+        target = open_target(name)
+    except CareBusError as error:
+        click.echo(f"{name}: {error}", err=True)
+        raise SystemExit(2) from None
+    if not isinstance(target, ShowsGrants):
+        click.echo(f"{name}: it has no users; let the loader write to its folder or store", err=True)
+        raise SystemExit(2)
+    click.echo("".join(f"{statement};\n" for statement in target.grants(user)), nl=False)
 
 
 @targets.command()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from carebus_contracts.versions import Version
 from carebus_loader.domain.deliveries import Delivery, DocumentDelivery, Written
 
-__all__ = ["Delivery", "DocumentDelivery", "Prepares", "Target", "TellsVanished", "Written"]
+__all__ = ["Delivery", "DocumentDelivery", "Prepares", "ShowsGrants", "Target", "TellsVanished", "Written"]
 
 
 class Target(Protocol):
@@ -71,3 +71,11 @@ class Prepares(Protocol):
         Returns:
             One sentence for each thing made.
         """
+
+
+@runtime_checkable
+class ShowsGrants(Protocol):
+    """A target whose server has users with rights."""
+
+    def grants(self, user: str) -> list[str]:
+        """Return the statements that give a user just the rights of a loader; nothing is executed."""

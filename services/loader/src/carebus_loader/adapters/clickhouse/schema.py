@@ -8,6 +8,7 @@ from carebus_contracts.errors import ConfigurationError, SchemaFrozen
 from carebus_loader.adapters.clickhouse import sql
 from carebus_loader.adapters.clickhouse.connection import Connection
 from carebus_loader.adapters.clickhouse.errors import PREPARE
+from carebus_loader.adapters.clickhouse.settings import ClickHouseSettings
 from carebus_loader.domain.warehouse.tables import TABLES
 
 
@@ -69,9 +70,14 @@ async def make(connection: Connection) -> list[str]:
         await _make(connection, sql.create_view(database, table))
     settings = connection.settings
     if settings.owner_user and settings.owner_user != settings.user:
-        grant = f"GRANT SELECT, INSERT ON {sql.quoted(database)}.* TO {sql.quoted(settings.user)}"
-        await _make(connection, grant)
+        for statement in grants(settings, settings.user):
+            await _make(connection, statement)
     return made
+
+
+def grants(settings: ClickHouseSettings, user: str) -> list[str]:
+    """Return the statements that give a user the rights of a loader; deleting is for `targets prepare`."""
+    return [f"GRANT SELECT, INSERT ON {sql.quoted(settings.database)}.* TO {sql.quoted(user)}"]
 
 
 async def tidy(connection: Connection) -> list[str]:

@@ -59,6 +59,10 @@ class ClickHouseTarget:
         """
         await self._started().rows("SELECT 1", "ping")
 
+    def grants(self, user: str) -> list[str]:
+        """Return the statements that give a user the rights of a loader."""
+        return schema.grants(self._settings, user)
+
     async def prepare(self) -> list[str]:
         """Make database, tables and views with owner rights, and delete rows that no longer count.
 

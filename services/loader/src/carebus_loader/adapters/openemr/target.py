@@ -26,6 +26,7 @@ from carebus_loader.adapters.openemr.matching import settle
 from carebus_loader.adapters.openemr.places import ENCOUNTERS, check_columns, is_of
 from carebus_loader.adapters.openemr.preparing import prepare
 from carebus_loader.adapters.openemr.retiring import retire, would_retire
+from carebus_loader.adapters.openemr.rights import grants
 from carebus_loader.adapters.openemr.rows import Bent, Charted, clear_staging, put_rows
 from carebus_loader.adapters.openemr.settings import OpenEmrSettings
 from carebus_loader.adapters.openemr.vaccine_codes import VaccineCodes
@@ -93,6 +94,10 @@ class OpenEmrTarget:
                 self._pinging.close()
             self._pinging = None
             raise
+
+    def grants(self, user: str) -> list[str]:
+        """Return the statements that give a user (``name`` or ``name@host``) the rights of a loader."""
+        return grants(self._settings.database, user)
 
     async def prepare(self) -> list[str]:
         """Make the ledger and what rows refer to; see ``preparing.prepare``."""

@@ -78,7 +78,21 @@ async def _found(connection: Any, schema: str) -> Mapping[str, Mapping[str, str]
 
 async def _grant(connection: Any, settings: PostgresSettings) -> None:
     """Give the loader rights on rows; temporary tables are open to everybody by Postgres' default."""
-    schema, user = sql.quoted(settings.omop_schema), sql.quoted(settings.user)
+    for statement in row_grants(settings, settings.user):
+        await connection.execute(statement)
+
+
+def row_grants(settings: PostgresSettings, user: str) -> list[str]:
+    """Return the statements that give a user rights on rows, and none on tables."""
+    schema, name = sql.quoted(settings.omop_schema), sql.quoted(user)
     tables = ", ".join(f"{schema}.{sql.quoted(table)}" for table in sql.COLUMNS)
-    await connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {user}")
-    await connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {user}")
+    return [
+        f"GRANT USAGE ON SCHEMA {schema} TO {name}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {name}",
+    ]
+
+
+def grants(settings: PostgresSettings, user: str) -> list[str]:
+    """Return all that a loader's user needs, also where the defaults of Postgres were taken away."""
+    database = f"GRANT CONNECT, TEMPORARY ON DATABASE {sql.quoted(settings.database)} TO {sql.quoted(user)}"
+    return [database, *row_grants(settings, user)]

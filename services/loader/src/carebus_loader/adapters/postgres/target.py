@@ -68,6 +68,10 @@ class PostgresTarget:
         with translated(self._settings, "ping"):
             await self._started().fetchval("SELECT 1", timeout=self._settings.connect_timeout_s)
 
+    def grants(self, user: str) -> list[str]:
+        """Return the statements that give a user the rights of a loader."""
+        return schema.grants(self._settings, user)
+
     async def prepare(self) -> list[str]:
         """Make schema, tables and ledger with owner rights; safe to repeat, and for two at once."""
         with translated(self._settings, "prepare", starting=True):

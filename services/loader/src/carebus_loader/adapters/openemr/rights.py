@@ -1,0 +1,40 @@
+"""The rights that a loader needs on OpenEMR's tables, and no others."""
+
+from __future__ import annotations
+
+from carebus_loader.adapters.openemr.conflicts import CONFLICTS
+from carebus_loader.adapters.openemr.ledger import LEDGER
+from carebus_loader.adapters.openemr.matching import MATCHES
+from carebus_loader.adapters.openemr.schema import WRITTEN
+
+READ = ("users",)
+"""The provider's login is looked up there."""
+
+
+def grants(database: str, user: str) -> list[str]:
+    """Return the statements that an administrator runs.
+
+    Args:
+        database: OpenEMR's schema.
+        user: ``name@host``; without a host from everywhere.
+    """
+    name, _, host = user.rpartition("@") if "@" in user else (user, "", "%")
+    account = f"{_literal(name)}@{_literal(host)}"
+    place = _quoted(database)
+    return [
+        # staged rows are temporary tables; the right holds for a whole schema only
+        f"GRANT CREATE TEMPORARY TABLES ON {place}.* TO {account}",
+        *(f"GRANT SELECT ON {place}.{_quoted(table)} TO {account}" for table in READ),
+        *(
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {place}.{_quoted(table)} TO {account}"
+            for table in (*WRITTEN, LEDGER, CONFLICTS, MATCHES)
+        ),
+    ]
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
