@@ -107,7 +107,7 @@ def rounds(batch: Sequence[M], subject: Callable[[M], object]) -> list[list[M]]:
 
 @dataclass(slots=True)
 class _Entry:
-    ordinals: list[int] = field(default_factory=list)
+    ordinals: set[int] = field(default_factory=set)
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
@@ -126,15 +126,25 @@ class _Books(Generic[P]):
         self._target = target
         self._stage = stage
         self._rows_of: Callable[[P, Written], Rows] = rows_of
-        self._entries: dict[tuple[str, int, str, Result, str], _Entry] = {}
+        self._entries: dict[tuple[str, int, str, Result, str, bool], _Entry] = {}
 
     def enter(self, message: Received[P], written: Written, *, looked_at: bool = True) -> None:
         envelope = message.envelope
         if not envelope.counted:
             return
-        key = (envelope.job_id, envelope.slice, envelope.attempt, written.result, written.reason)
+        # What was handled before gets a receipt of its own: mixed with what is new, the sums of rows could
+        # overlap those of earlier receipts in part, and would tell neither.
+        key = (
+            envelope.job_id,
+            envelope.slice,
+            envelope.attempt,
+            written.result,
+            written.reason,
+            written.seen_before,
+        )
         entry = self._entries.setdefault(key, _Entry())
-        entry.ordinals.append(envelope.ordinal)
+        looked_at = looked_at and envelope.ordinal not in entry.ordinals
+        entry.ordinals.add(envelope.ordinal)
         entry.inserted += written.inserted
         entry.updated += written.updated
         entry.deleted += written.deleted
@@ -170,7 +180,7 @@ class _Books(Generic[P]):
                 rows=entry.rows,
                 lacking=most_frequent(entry.lacking),
             )
-            for (job_id, number, attempt, result, reason), entry in self._entries.items()
+            for (job_id, number, attempt, result, reason, _), entry in self._entries.items()
         ]
 
 

@@ -51,3 +51,8 @@ class Written:
     """Persons that the retirement of many took."""
     finer: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Rows of the plan by write and outcome (see ``accounting``), where more is known than the verdict says."""
+
+    @property
+    def seen_before(self) -> bool:
+        """Whether this very statement was known already, as far as the target told: it came again."""
+        return bool(self.verdicts) and set(self.verdicts.values()) == {Verdict.UNCHANGED}

@@ -21,6 +21,8 @@ from carebus_loader.domain.guard import Held, Verdict, decide
 from carebus_loader.ports import DocumentDelivery, Written
 
 MANIFESTS = "_manifests"
+DOCUMENT = "document"
+"""The one table, so to speak, that a person has here."""
 
 
 class DocumentStore:
@@ -273,7 +275,7 @@ def _written(verdict: Verdict, standing: Held | None, content: str) -> Written:
         case Verdict.STALE:
             return Written(Result.STALE)
         case Verdict.RAISE | Verdict.UNCHANGED:
-            return Written(Result.UNCHANGED)
+            return Written(Result.UNCHANGED, verdicts={DOCUMENT: verdict})
         case Verdict.WRITE if not content:
             gone = 1 if standing is not None and standing.hash else 0
             return Written(Result.APPLIED, deleted=gone, tables={"documents": gone})
