@@ -18,13 +18,14 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from starlette.routing import BaseRoute
 
 from carebus_contracts.errors import CareBusError, ConfigurationError, FatalError, TransientError
+from carebus_runtime.about import about
 from carebus_runtime.blobs import BlobStore
 from carebus_runtime.consuming import Consumption
 from carebus_runtime.health import health_routes, serve
 from carebus_runtime.logs import Log, configure_logs
 from carebus_runtime.producer import Producer
 from carebus_runtime.retrying import growing_delays
-from carebus_runtime.settings import KafkaSettings, WorkerSettings
+from carebus_runtime.settings import KafkaSettings, Settings, WorkerSettings
 from carebus_runtime.subscription import Subscription
 from carebus_runtime.telemetry import configure_traces
 
@@ -238,11 +239,15 @@ def _security(kafka: KafkaSettings) -> BaseSecurity | None:
     )
 
 
-def run_worker(service: str, build: Callable[[], Worker]) -> None:
-    """Build and run a worker, then leave the process.
+def run_worker(service: str, build: Callable[[], Worker], settings: Sequence[type[Settings]] = ()) -> None:
+    """Build and run a worker, then leave the process; with ``--about`` print its settings instead.
 
     Exit status: 0 after a drain, 2 when it cannot start as configured, 3 when it halted.
     """
+
+    if "--about" in sys.argv[1:]:
+        print(about(settings))
+        return
 
     async def main() -> None:
         worker = build()
