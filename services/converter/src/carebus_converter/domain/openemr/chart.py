@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.plans import encode_write
@@ -55,5 +56,13 @@ def write(name: str, columns: Sequence[str], rows: Sequence[str], *, of: str | M
         of: The OMOP table of which each row is one; or how many source rows of which tables these are.
             A source row counts in one write: where rows are there because of others, say 0.
     """
+    if not rows:
+        return _empty(name, tuple(columns))
     counts = ({of: len(rows)} if isinstance(of, str) else of) if rows else {}
     return encode_write(name, columns, [row.encode() for row in sorted(rows)], of=counts)
+
+
+@lru_cache(maxsize=256)
+def _empty(name: str, columns: tuple[str, ...]) -> bytes:
+    """Write that there is nothing: so it is with most tables of most persons."""
+    return encode_write(name, columns, [], of={})
