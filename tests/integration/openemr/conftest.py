@@ -50,6 +50,10 @@ class Server:
             cursor.execute(sql, arguments or None)
             return list(cursor.fetchall())
 
+    def cursor(self) -> Any:
+        """A cursor for many small statements."""
+        return self._open().cursor()
+
     def import_file(self, database: str, file: Path) -> None:
         """Make a schema from a file of statements, as strictly as we write."""
         self.query(f"CREATE DATABASE {database} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")

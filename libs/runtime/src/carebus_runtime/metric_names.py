@@ -18,3 +18,9 @@ DEAD_LETTERS = Counter("carebus_dead_letters", "Messages given up, by reason.", 
 RETRIES = Counter("carebus_retries", "Times that a batch was tried again.", ["topic"])
 WAITING = Gauge("carebus_waiting", "1 while a subscription waits for another system.", ["topic"])
 REBALANCES = Counter("carebus_rebalances", "Times that partitions were taken or given.", ["topic"])
+LOCK_SECONDS = Histogram(
+    "carebus_lock_seconds",
+    "Seconds that a lock was held for which other loaders wait, by what it is for.",
+    ["purpose"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 10),
+)

@@ -7,6 +7,7 @@ its uuid and fills.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from hashlib import blake2b
 from carebus_contracts.errors import ConstraintViolated, SchemaFrozen, TargetUnavailable
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.errors import DuplicateKey
+from carebus_runtime import metric_names as metrics
 
 LOCK_S = 30
 _TRIES = 50
@@ -64,10 +66,12 @@ async def named_lock(session: Session, database: str, purpose: str) -> AsyncIter
         raise TargetUnavailable(
             f"the lock {name} was not free within {LOCK_S} s", system="OpenEMR's database"
         )
+    began = time.monotonic()
     try:
         yield
     finally:
         await session.execute("DO RELEASE_LOCK(%s)", (name,))
+        metrics.LOCK_SECONDS.labels(purpose).observe(time.monotonic() - began)
 
 
 async def find_charts(session: Session, uuids: Sequence[bytes]) -> dict[bytes, int]:
