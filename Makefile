@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO ?= # options of the demo, such as DEMO="--port-offset 100"
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := libs/contracts libs/runtime services/extractor services/converter services/loader services/console tools/cli tools/stack tools/demo
+PACKAGES := libs/contracts libs/runtime services/extractor services/converter services/loader services/console tools/cli tools/stack tools/demo tools/quality
 SOURCES := libs services tools tests
 
 .PHONY: help setup demo test test-full check format lint types imports unit integration e2e bench docs lock clean
@@ -39,7 +39,7 @@ lint: setup
 	$(BIN)/ruff check $(SOURCES)
 
 types: setup
-	$(BIN)/mypy $(foreach p,contracts runtime extractor converter loader console cli stack demo,-p carebus_$(p))
+	$(BIN)/mypy $(foreach p,contracts runtime extractor converter loader console cli stack demo quality,-p carebus_$(p))
 
 imports: setup
 	$(BIN)/lint-imports

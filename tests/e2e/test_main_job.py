@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from carebus_demo.command import job_file
 from carebus_stack import LocalStack
-from support.fingerprints import everything
+from support.fingerprints import OMOP_TABLES, everything
 from support.suites import RunningSuite, accounts_close, running_suite
 
 
@@ -57,6 +63,78 @@ async def test_the_account_closes_and_names_what_was_left_behind(first_run: dict
     assert periods["left_behind"] == {"orphan": 2_649}
     for counts in first_run["tables"].values():
         assert counts["read"] == counts["emitted"] + sum(counts.get("left_behind", {}).values())
+
+
+@pytest.mark.parametrize("target", ["postgres", "clickhouse"])
+@pytest.mark.usefixtures("first_run")
+def test_targets_fail_exactly_where_the_source_fails(
+    main_suite: RunningSuite, gibleed: Path, tmp_path: Path, target: str
+) -> None:
+    """``carebus quality run`` says so, with the faults that the data set is known for."""
+    report, page = tmp_path / "quality.json", tmp_path / "quality.html"
+
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("carebus")), "quality", "run", "--target", target,
+            "--omop", str(gibleed), "--format", "duckdb", "--source", "gibleed",
+            "--json", str(report), "--html", str(page),
+        ],
+        env={**os.environ, **main_suite.settings}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {(o["check"], o["table"], o["column"]): o for o in json.loads(report.read_text())["outcomes"]}
+    repeated = found["isPrimaryKey", "drug_exposure", "drug_exposure_id"]
+    orphans = found["isForeignKey", "observation_period", "person_id"]
+    assert (repeated["source"], repeated["target"]) == (4_384, 4_384)
+    assert (orphans["source"], orphans["travelled"], orphans["target"]) == (2_649, 0, 0)
+    assert "2,649 rows of observation_period stay behind" in page.read_text()
+
+
+def test_planted_faults_are_found(main_suite: RunningSuite, first_run: dict[str, Any], gibleed: Path) -> None:
+    """In a copy of Postgres with three genders gone and one measurement less, exactly these differ."""
+    assert first_run["status"] == "completed"
+    settings = dict(main_suite.settings)
+    schema = settings["CAREBUS_POSTGRES_SCHEMA"]
+    statements = ["DROP SCHEMA IF EXISTS planted CASCADE", "CREATE SCHEMA planted"]
+    statements += [f'CREATE TABLE planted.{t} AS SELECT * FROM "{schema}".{t}' for t in OMOP_TABLES]
+    statements += [
+        "UPDATE planted.person SET gender_concept_id = NULL WHERE person_id IN (1, 2, 3)",
+        "DELETE FROM planted.measurement WHERE ctid = (SELECT min(ctid) FROM planted.measurement)",
+    ]
+    asyncio.run(_in_postgres(settings, statements))
+
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("carebus")), "quality", "run", "--target", "postgres",
+            "--omop", str(gibleed), "--format", "duckdb", "--source", "gibleed", "--json", "-",
+        ],
+        env={**os.environ, **settings, "CAREBUS_POSTGRES_SCHEMA": "planted"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    asyncio.run(_in_postgres(settings, ["DROP SCHEMA planted CASCADE"]))
+
+    assert done.returncode == 1, done.stderr
+    result = json.loads(done.stdout)
+    differing = {(o["check"], o["table"], o["column"]) for o in result["outcomes"] if not o["agrees"]}
+    assert ("isRequired", "person", "gender_concept_id") in differing
+    assert {table for _, table, _ in differing} <= {"person", "measurement"}
+    assert [r["table"] for r in result["rows"] if not r["agrees"]] == ["measurement"]
+
+
+async def _in_postgres(settings: dict[str, str], statements: Sequence[str]) -> None:
+    connection = await asyncpg.connect(
+        host=settings["CAREBUS_POSTGRES_HOST"],
+        port=int(settings["CAREBUS_POSTGRES_PORT"]),
+        user=settings["CAREBUS_POSTGRES_USER"],
+        password=Path(settings["CAREBUS_POSTGRES_PASSWORD_FILE"]).read_text().strip(),
+        database=settings["CAREBUS_POSTGRES_DATABASE"],
+    )
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 async def test_the_same_again_changes_nothing(

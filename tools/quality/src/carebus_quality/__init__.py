@@ -1,0 +1,1 @@
+"""Data quality of what was loaded: a target must fail exactly where its source fails."""

@@ -1,0 +1,138 @@
+"""The checks that follow from the CDM specification, expanded for each table and column.
+
+Names of checks are those of OHDSI's DataQualityDashboard. Tables of the vocabulary are left out: they
+arrive whole only when a job asks for them.
+
+Source:
+    OHDSI CommonDataModel v5.4, field-level specification; DataQualityDashboard for kinds of checks and
+    their thresholds (60 days after death, 7 days around a visit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import get_args
+
+from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES, TableSpec
+
+DAYS_AFTER_DEATH = 60
+DAYS_AROUND_A_VISIT = 7
+
+CHECKED: Mapping[str, TableSpec] = {
+    **PERSON_TABLES,
+    **{name: REFERENCE_TABLES[name] for name in ("location", "care_site", "provider")},
+}
+"""Tables that are checked."""
+
+_PARENTS = {
+    "person_id": ("person", "person_id"),
+    "provider_id": ("provider", "provider_id"),
+    "care_site_id": ("care_site", "care_site_id"),
+    "location_id": ("location", "location_id"),
+    "visit_occurrence_id": ("visit_occurrence", "visit_occurrence_id"),
+    "preceding_visit_occurrence_id": ("visit_occurrence", "visit_occurrence_id"),
+    "visit_detail_id": ("visit_detail", "visit_detail_id"),
+    "preceding_visit_detail_id": ("visit_detail", "visit_detail_id"),
+    "parent_visit_detail_id": ("visit_detail", "visit_detail_id"),
+    "payer_plan_period_id": ("payer_plan_period", "payer_plan_period_id"),
+}
+"""What a column refers to, by its name; every ``*_concept_id`` refers to CONCEPT."""
+_NO_REFERENCE = {("cost", "person_id")}
+"""Columns that CDM 5.4 does not have: COST has a person only here."""
+
+_WITHOUT_COMPLETENESS = ("_source_concept_id", "_type_concept_id", "event_field_concept_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: rows for which ``failing`` is true are failures."""
+
+    kind: str
+    table: str
+    column: str
+    failing: str
+    """SQL over row ``t``, and ``birth``, ``death``, ``visit_start``, ``visit_end`` where joined."""
+    needs: frozenset[str] = frozenset()
+    """Of ``birth``, ``death``, ``visit``: what must be joined."""
+    gated: bool = True
+    """Whether the target must agree with the source."""
+
+    @property
+    def name(self) -> str:
+        """``isRequired person.gender_concept_id``."""
+        return f"{self.kind} {self.table}.{self.column}" if self.column else f"{self.kind} {self.table}"
+
+
+@lru_cache
+def checks() -> tuple[Check, ...]:
+    """Return all checks in the order of tables and columns."""
+    return tuple(check for spec in CHECKED.values() for check in _of_table(spec))
+
+
+def _of_table(spec: TableSpec) -> Iterator[Check]:
+    if len(spec.key) == 1 and spec.key[0] != "person_id":
+        yield Check("isPrimaryKey", spec.name, spec.key[0], "")
+    elif spec.name == "person":
+        yield Check("isPrimaryKey", "person", "person_id", "")
+    for column in spec.columns:
+        if column in spec.required:
+            yield Check("isRequired", spec.name, column, f"t.{column} IS NULL")
+    for column in spec.columns:
+        yield from _of_reference(spec, column)
+    yield from _of_dates(spec)
+    if "person_id" in spec.columns and spec.name != "person":
+        # Counted over PERSON: its rows without any row here.
+        yield Check("measurePersonCompleteness", spec.name, "", "")
+
+
+def _of_reference(spec: TableSpec, column: str) -> Iterator[Check]:
+    if column.endswith("concept_id"):
+        unknown = f"t.{column} IS NOT NULL AND t.{column} <> 0 AND t.{column} NOT IN (SELECT concept_id FROM concepts)"
+        yield Check("isForeignKey", spec.name, column, unknown)
+        if not column.endswith(_WITHOUT_COMPLETENESS):
+            yield Check("standardConceptRecordCompleteness", spec.name, column, f"t.{column} = 0")
+            odd = f"t.{column} <> 0 AND t.{column} IN (SELECT concept_id FROM concepts WHERE NOT valid)"
+            yield Check("isStandardValidConcept", spec.name, column, odd)
+    elif parent := reference(spec, column):
+        table, key = parent
+        unknown = f"t.{column} IS NOT NULL AND t.{column} NOT IN (SELECT {key} FROM parent_{table})"
+        yield Check("isForeignKey", spec.name, column, unknown)
+
+
+def reference(spec: TableSpec, column: str) -> tuple[str, str] | None:
+    """Return table and column that a column refers to; None when it does not, or to a concept."""
+    parent = _PARENTS.get(column)
+    if parent is None or (spec.name, column) in _NO_REFERENCE or parent == (spec.name, column):
+        return None
+    return parent
+
+
+def _of_dates(spec: TableSpec) -> Iterator[Check]:
+    moments = [
+        c for c, annotation in spec.types.items() if {date, datetime} & {annotation, *get_args(annotation)}
+    ]
+    for column in moments:
+        day = f"CAST(t.{column} AS DATE)"
+        if spec.name == "person" or "person_id" not in spec.columns:
+            continue
+        yield Check("plausibleAfterBirth", spec.name, column, f"{number(day)} < birth", frozenset({"birth"}))
+        if spec.name != "death":
+            late = f"{day} > death + {DAYS_AFTER_DEATH}"
+            yield Check("plausibleBeforeDeath", spec.name, column, late, frozenset({"death"}))
+        if "visit_occurrence_id" in spec.columns and spec.name not in ("visit_occurrence", "visit_detail"):
+            outside = (
+                f"{day} < visit_start - {DAYS_AROUND_A_VISIT} OR {day} > visit_end + {DAYS_AROUND_A_VISIT}"
+            )
+            yield Check("withinVisitDates", spec.name, column, outside, frozenset({"visit"}))
+    for column in moments:
+        start = column.replace("_end_", "_start_")
+        if start != column and start in moments:
+            yield Check("plausibleStartBeforeEnd", spec.name, column, f"t.{column} < t.{start}")
+
+
+def number(day: str) -> str:
+    """Return SQL for a day as a number such as 20240131: birth dates need not be days that exist."""
+    return f"(EXTRACT(YEAR FROM {day}) * 10000 + EXTRACT(MONTH FROM {day}) * 100 + EXTRACT(DAY FROM {day}))"
