@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from carebus_contracts.omop.catalog import TableSpec
-from carebus_quality.checks import CHECKED, Check, number, reference
+from carebus_quality.checks import (
+    CHECKED,
+    DAYS_AFTER_DEATH,
+    DAYS_AROUND_A_VISIT,
+    Check,
+    number,
+    reference,
+)
 
 Relation = Callable[[str], str]
 """A table's name to SQL after FROM."""
@@ -65,22 +72,23 @@ def _sets(spec: TableSpec, relation: Relation) -> list[str]:
 def _joined(spec: TableSpec, needs: frozenset[str], relation: Relation) -> str:
     text = f"{relation(spec.name)} t"
     if "birth" in needs:
-        born = "CAST(birth_datetime AS DATE)"
         text += (
-            f" LEFT JOIN (SELECT person_id, MIN(COALESCE({number(born)}, year_of_birth * 10000 + "
-            "COALESCE(month_of_birth, 1) * 100 + COALESCE(day_of_birth, 1))) AS birth "
+            f" LEFT JOIN (SELECT person_id, MIN(COALESCE({number('birth_datetime')}, year_of_birth * 1e4 + "
+            "COALESCE(month_of_birth, 1) * 1e2 + COALESCE(day_of_birth, 1))) AS birth "
             f"FROM {relation('person')} b GROUP BY person_id) births ON births.person_id = t.person_id"
         )
     if "death" in needs:
         text += (
-            f" LEFT JOIN (SELECT person_id, MIN(death_date) AS death FROM {relation('death')} d "
-            "GROUP BY person_id) deaths ON deaths.person_id = t.person_id"
+            f" LEFT JOIN (SELECT person_id, {number(f'(MIN(death_date) + {DAYS_AFTER_DEATH})')} AS last_day "
+            f"FROM {relation('death')} d GROUP BY person_id) deaths ON deaths.person_id = t.person_id"
         )
     if "visit" in needs:
         text += (
-            " LEFT JOIN (SELECT visit_occurrence_id, MIN(visit_start_date) AS visit_start, "
-            f"MAX(visit_end_date) AS visit_end FROM {relation('visit_occurrence')} v "
-            "GROUP BY visit_occurrence_id) visits ON visits.visit_occurrence_id = t.visit_occurrence_id"
+            " LEFT JOIN (SELECT visit_occurrence_id, "
+            f"{number(f'(MIN(visit_start_date) - {DAYS_AROUND_A_VISIT})')} AS visit_from, "
+            f"{number(f'(MAX(visit_end_date) + {DAYS_AROUND_A_VISIT})')} AS visit_to "
+            f"FROM {relation('visit_occurrence')} v GROUP BY visit_occurrence_id) visits "
+            "ON visits.visit_occurrence_id = t.visit_occurrence_id"
         )
     return text
 
