@@ -131,7 +131,7 @@ def _of_dates(spec: TableSpec) -> Iterator[Check]:
 def number(day: str) -> str:
     """Return SQL for a day as a number such as 20240131.
 
-    Birth dates need not be days that exist, and engines disagree on casts and on what days there are. A fraction is of one kind in all
-    of them, whole numbers are not.
+    Birth dates need not be days that exist, and engines disagree on casts and on what days there are.
+    Fractions are of one kind in all of them; whole numbers are not.
     """
     return f"(EXTRACT(YEAR FROM {day}) * 1e4 + EXTRACT(MONTH FROM {day}) * 1e2 + EXTRACT(DAY FROM {day}))"
