@@ -235,3 +235,45 @@ async def test_dry_run_says_who_would_be_refused_and_records_nothing(
 
     assert would.result is Result.REFUSED
     assert read("SELECT 1 FROM carebus_match WHERE source = %s", source) == []
+
+
+async def test_loaders_at_once_give_a_patient_to_one_person(
+    openemr: OpenEmrSettings, read: Read, source: str, number: str
+) -> None:
+    """Two persons of one number, each at a loader of its own: one chart, and one who is to be decided about."""
+    pid = registered(read, number)
+    loaders = [await a_target(openemr, "pubpid") for _ in range(2)]
+    plans = [known_as(number, a_plan(source, n, problems={1: f"of {n}"})) for n in (1, 2)]
+
+    written = await asyncio.gather(*(put(loader, plan) for loader, plan in zip(loaders, plans, strict=True)))
+    for loader in loaders:
+        await loader.stop()
+
+    assert {w.result for w in written} <= {Result.APPLIED, Result.REFUSED}
+    assert len(problems(read, pid)) == sum(w.result is Result.APPLIED for w in written) <= 1
+    assert patients(read, source) == 0
+
+
+@pytest.mark.usefixtures("as_operator")
+async def test_asking_also_about_persons_without_a_number(
+    asking: OpenEmrTarget, read: Read, source: str, number: str
+) -> None:
+    """Birth date and sex are enough to ask; a chart that carebus made, or a patient who left, is no answer."""
+    registered(read, number, born="1958-04-23")
+    gone = registered(read, f"{number}-b", born="1958-04-23")
+    other = f"{source}x"
+    await put(asking, plan := a_plan(source, 1, problems={1: "Asthma"}))
+    await put(asking, a_plan(other, 5, person=True), v=1)
+    await command("decide", other, "5", "--new")
+    await put(asking, a_plan(other, 5), v=2)
+    (ours,) = read("SELECT pid FROM patient_data WHERE pubpid = %s", f"{other}:5")[0]
+
+    taken = await command("decide", source, "1", "--pid", str(ours))
+    await command("decide", source, "1", "--pid", str(gone))
+    read("DELETE FROM patient_data WHERE pid = %s", gone)
+    refused = await put(asking, plan, v=2)
+
+    assert taken[0] == 2
+    assert "a chart that carebus made" in taken[1]
+    assert (refused.result, refused.reason) == (Result.REFUSED, UNDECIDED)
+    assert read("SELECT decided FROM carebus_match WHERE source = %s", source) == [(None,)]

@@ -17,6 +17,7 @@ from carebus_contracts.receipts import Result
 from carebus_loader.adapters.openemr import derived_sql as derived
 from carebus_loader.adapters.openemr.changes import PATIENT
 from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.errors import DuplicateKey
 from carebus_loader.adapters.openemr.ledger import LEDGER, SubjectKey
 from carebus_loader.adapters.openemr.settings import OpenEmrSettings
 from carebus_loader.ports import Delivery, Written
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS {MATCHES} (
   first_seen  DATETIME    NOT NULL DEFAULT CURRENT_TIMESTAMP,
   changed     DATETIME    NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
   PRIMARY KEY (source, subject),
-  KEY decided_pid (decided_pid)
+  UNIQUE KEY decided_pid (decided_pid)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='carebus: which patients of OpenEMR persons are'
 """
 UNDECIDED = "match_undecided"
@@ -83,39 +84,40 @@ async def settle(
     Returns:
         Refusals by ``id`` of the delivery: persons about whom somebody must decide first.
     """
-    cases = await _cases(session, batch) if settings.match != "never" else []
-    if not cases:
+    if settings.match == "never":
         return {}
+    cases = await _cases(session, batch, numberless=settings.match == "ask")
     decided = await _decisions(session, [case.key for case in cases])
     open_cases = [case for case in cases if case.key not in decided]
     await _find_candidates(session, open_cases, by_birth=settings.match == "ask")
     claims = Counter(pid for case in open_cases for pid in case.candidates)
     refused: dict[int, Written] = {}
-    adopted: list[tuple[Case, int]] = [
-        (case, pid) for case in cases if (pid := decided.get(case.key)) is not None
-    ]
+    adopted = [(case, pid) for case in cases if (pid := decided.get(case.key)) is not None]
     for case in open_cases:
-        sure = settings.match == "pubpid" and list(case.candidates.values()) == [BY_NUMBER]
-        if sure and claims[only := next(iter(case.candidates))] == 1:
+        if not case.candidates:
+            continue
+        if record:
+            await _record(session, case)
+        only = next(iter(case.candidates))
+        sure = (
+            settings.match == "pubpid" and list(case.candidates.values()) == [BY_NUMBER] and claims[only] == 1
+        )
+        if sure and (not record or await _claim(session, case.key, "rule", only)):
             adopted.append((case, only))
-            if record:
-                await _record(session, case, decided="rule", pid=only)
-        elif case.candidates:
+        else:
             refused[id(case.delivery)] = Written(Result.REFUSED, reason=UNDECIDED)
-            if record:
-                await _record(session, case)
-    if record:
-        for case, pid in adopted:
-            await _adopt(session, case, pid)
+    for case, pid in adopted if record else ():
+        if not await _adopt(session, case, pid):
+            refused[id(case.delivery)] = Written(Result.REFUSED, reason=UNDECIDED)
     return refused
 
 
-async def _cases(session: Session, batch: Sequence[Delivery]) -> list[Case]:
-    """Return the persons who are not in the ledger, with a number and a patient row."""
+async def _cases(session: Session, batch: Sequence[Delivery], *, numberless: bool) -> list[Case]:
+    """Return the persons who are not in the ledger, with a patient row and, unless it is of no account, a number."""
     cases: dict[SubjectKey, Case] = {}
     for delivery in batch:
         rows = [w for w in delivery.plan.writes if w.table == PATIENT and w.count]
-        if delivery.plan.match and rows:
+        if rows and (delivery.plan.match or numberless):
             row = dict(zip(rows[0].columns, rows[0].records()[0], strict=True))
             case = Case(
                 delivery,
@@ -152,6 +154,7 @@ async def _find_candidates(session: Session, cases: Sequence[Case], *, by_birth:
     if not cases:
         return
     numbers = sorted({case.number for case in cases})
+    # Persons without a number are not all patients without one: the empty text is looked for and never equal.
     where, arguments = f"pubpid IN ({_marks(numbers)})", list(numbers)
     if by_birth and (births := sorted({case.born for case in cases if case.born})):
         where, arguments = f"{where} OR DOB IN ({_marks(births)})", [*arguments, *births]
@@ -166,7 +169,7 @@ async def _find_candidates(session: Session, cases: Sequence[Case], *, by_birth:
         for patient in found:
             if patient.pid in ours:
                 continue
-            if patient.pubpid == case.number:
+            if case.number and patient.pubpid == case.number:
                 case.candidates[patient.pid] = TAKEN if patient.pid in taken else BY_NUMBER
             elif (
                 by_birth and (patient.born, patient.sex) == (case.born, case.sex) and patient.pid not in taken
@@ -201,8 +204,12 @@ async def _taken(session: Session, pids: Sequence[int]) -> set[int]:
     return {pid for (pid,) in found}
 
 
-async def _adopt(session: Session, case: Case, pid: int) -> None:
-    """Note that the person is this patient, who gets a uuid and mappings where they lack."""
+async def _adopt(session: Session, case: Case, pid: int) -> bool:
+    """Note that the person is this patient, who gets a uuid and mappings where they lack.
+
+    Returns:
+        Whether the patient is still there; else the decision is open again.
+    """
     await session.begin()
     try:
         uuid = derived.part("%s", _ADOPTED_ROW)
@@ -213,28 +220,46 @@ async def _adopt(session: Session, case: Case, pid: int) -> None:
         # One that has a uuid is OpenEMR's to map: ours would be made from it, and might be it.
         for statement in derived.after_patients([pid]) if lacked else ():
             await session.execute(statement)
-        await session.execute(
-            f"INSERT INTO {LEDGER} (source, subject, state, chart, pid) "
-            "SELECT %s, %s, '{}', uuid, pid FROM patient_data WHERE pid = %s "
-            "ON DUPLICATE KEY UPDATE source = VALUES(source)",
-            (*case.key, pid),
-        )
+        there = await session.select("SELECT 1 FROM patient_data WHERE pid = %s", (pid,))
+        if there:
+            await session.execute(
+                f"INSERT INTO {LEDGER} (source, subject, state, chart, pid) "
+                "SELECT %s, %s, '{}', uuid, pid FROM patient_data WHERE pid = %s "
+                "ON DUPLICATE KEY UPDATE source = VALUES(source)",
+                (*case.key, pid),
+            )
+        else:
+            await session.execute(
+                f"UPDATE {MATCHES} SET decided = NULL, decided_pid = NULL WHERE source = %s AND subject = %s",
+                case.key,
+            )
     except BaseException:
         await session.rollback()
         raise
     await session.commit()
+    return bool(there)
 
 
-async def _record(
-    session: Session, case: Case, *, decided: str | None = None, pid: int | None = None
-) -> None:
+async def _record(session: Session, case: Case) -> None:
     candidates = orjson.dumps([{"pid": pid, "why": why} for pid, why in case.candidates.items()]).decode()
     await session.execute(
-        f"INSERT INTO {MATCHES} (source, subject, candidates, decided, decided_pid) VALUES (%s, %s, %s, %s, %s) "
-        "ON DUPLICATE KEY UPDATE candidates = VALUES(candidates), "
-        "decided = COALESCE(decided, VALUES(decided)), decided_pid = COALESCE(decided_pid, VALUES(decided_pid))",
-        (*case.key, candidates, decided, pid),
+        f"INSERT INTO {MATCHES} (source, subject, candidates) VALUES (%s, %s, %s) "
+        "ON DUPLICATE KEY UPDATE candidates = VALUES(candidates)",
+        (*case.key, candidates),
     )
+
+
+async def _claim(session: Session, key: SubjectKey, how: str, pid: int | None) -> bool:
+    """Write down who a person is; False when the patient is somebody already, or it was decided meanwhile."""
+    try:
+        done = await session.execute(
+            f"UPDATE {MATCHES} SET decided = %s, decided_pid = %s "
+            "WHERE source = %s AND subject = %s AND (decided IS NULL OR decided <> 'rule')",
+            (how, pid, *key),
+        )
+    except DuplicateKey:
+        return False
+    return bool(done)
 
 
 def _by_source(keys: Iterable[SubjectKey]) -> Mapping[str, list[str]]:
@@ -289,14 +314,13 @@ async def decide(settings: OpenEmrSettings, key: SubjectKey, pid: int | None) ->
         if await session.select(f"SELECT 1 FROM {LEDGER} WHERE source = %s AND subject = %s", key):
             return f"{key[0]} {key[1]} is in OpenEMR already; two charts are merged in OpenEMR itself"
         if pid is not None:
-            if not await session.select("SELECT 1 FROM patient_data WHERE pid = %s", (pid,)):
+            found = await session.select("SELECT pid, pubpid FROM patient_data WHERE pid = %s", (pid,))
+            if not found:
                 return f"OpenEMR has no patient with pid {pid}"
-            if await _taken(session, [pid]):
-                return f"the patient with pid {pid} is another person already"
-        await session.execute(
-            f"UPDATE {MATCHES} SET decided = %s, decided_pid = %s WHERE source = %s AND subject = %s",
-            ("new" if pid is None else "person", pid, *key),
-        )
+            if await _ours(session, [Patient(pid, found[0][1] or "", "", "")]):
+                return f"the patient with pid {pid} is a chart that carebus made for another person"
+        if not await _claim(session, key, "new" if pid is None else "person", pid):
+            return f"the patient with pid {pid} is another person already"
     finally:
         session.close()
     return ""
