@@ -11,14 +11,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from carebus_contracts.omop.bundle import ConceptInUse, decode_person
+from carebus_contracts.omop.bundle import ConceptInUse, GivenName, decode_person
 from carebus_converter.domain.ccda import DocumentSettings, document
 from support.omop_bundles import bundles
-from unit.converter.ccda.factories import KNOWN, a_document
-from unit.converter.ccda.strategies import odd_concepts, rows_of_any_table
+from unit.converter.ccda.factories import (
+    FULL_DIRECTORY,
+    KNOWN,
+    SETTINGS,
+    a_document,
+    a_measurement,
+    a_person,
+    a_procedure,
+    a_row,
+    a_visit,
+    an_observation,
+    with_directory,
+)
+from unit.converter.ccda.strategies import directories, given_names, odd_concepts, rows_of_any_table
 from unit.converter.ccda.test_ccda_bad_input import CASES, many_measurements
 
 FULL = os.environ.get("CAREBUS_TEST_FULL") == "1"
@@ -89,6 +101,39 @@ def odd_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_documents_of_odd_records_are_valid(shared: Path, odd_documents: Path, schematron: str) -> None:
     """Whatever a bundle holds, its document is valid."""
     assert_valid(shared, odd_documents, schematron)
+
+
+@pytest.fixture(scope="module")
+def peopled_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Documents with names, addresses, providers and sites; whole, without any cell, and of hostile text."""
+    root = tmp_path_factory.mktemp("peopled")
+    rows = (
+        a_person(location_id=5, care_site_id=3),
+        a_visit(provider_id=4, care_site_id=3),
+        a_procedure(provider_id=4),
+        a_measurement(provider_id=4, value_as_number=5.0),
+        an_observation(provider_id=4),
+    )
+
+    @settings(max_examples=300 if FULL else 100, derandomize=True, deadline=None, database=None)
+    @example(FULL_DIRECTORY, GivenName(given="Bedin", family="Lusab", phone="+1 555 0100", email="b@x.org"))
+    @example(FULL_DIRECTORY, GivenName(synthetic=True))
+    @example([a_row(type(row), **{row._fields[0]: row[0]}) for row in FULL_DIRECTORY], GivenName(family="L"))
+    @given(directories(), given_names())
+    def write(directory: list[NamedTuple], name: GivenName) -> None:
+        made = document(with_directory(*rows, directory=directory, name=name), settings=SETTINGS)
+        (root / f"{made.document_id}.xml").write_text(made.xml, encoding="ascii")
+
+    write()
+    return root
+
+
+@pytest.mark.parametrize("schematron", ["r21", "r21-2025-07", "companion"])
+def test_documents_that_name_people_and_places_are_valid(
+    shared: Path, peopled_documents: Path, schematron: str
+) -> None:
+    """Whatever a source says of them."""
+    assert_valid(shared, peopled_documents, schematron)
 
 
 def assert_valid(shared: Path, folder: Path, schematron: str) -> None:

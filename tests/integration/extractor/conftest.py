@@ -101,6 +101,8 @@ def synthea_with_sites(
                 40 + i AS location_id, 38004446 AS place_of_service_concept_id FROM range(1, 9) t(i);
             INSERT INTO concept BY NAME SELECT 38004446 AS concept_id, 'General Practice' AS concept_name,
                 'Provider' AS domain_id, 'Medicare Specialty' AS vocabulary_id, '01' AS concept_code;
+            CREATE TABLE person_names AS SELECT i AS person_id, 'Given' || i AS "First Name", 'Family' || i AS last,
+                i || '@example.org' AS mail FROM range(3, 40) t(i);
             UPDATE person SET location_id = person_id;
             UPDATE visit_occurrence SET care_site_id = visit_occurrence_id % 4 + 1 WHERE person_id % 2 = 0;
             UPDATE provider SET care_site_id = provider_id % 3 + 5;

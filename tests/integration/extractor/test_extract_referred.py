@@ -1,4 +1,4 @@
-"""What bundles carry of PROVIDER, CARE_SITE and LOCATION, against a query of our own over the same data."""
+"""What bundles carry of PROVIDER, CARE_SITE, LOCATION and names, against a query over the same data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections import defaultdict
 import duckdb
 import pytest
 
+from carebus_contracts.errors import JobError
+from carebus_contracts.omop.bundle import GivenName
+from carebus_extractor.adapters import open_source
 from unit.extractor.extracting import Extracted, extract
 
 from .conftest import FourSources
@@ -75,3 +78,41 @@ def test_gibleed_bundles_carry_nothing_more(gibleed: FourSources) -> None:
     job = gibleed.job("duckdb", persons={"limit": 100})
 
     assert all(b'"refers"' not in value for value in extract(job, gibleed.settings).values)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_come_out_of_every_kind_of_source(kind: str, synthea_with_sites: FourSources) -> None:
+    """A table beside PERSON gives each slice the names of its persons; two of the 28 have none."""
+    names = {
+        "mode": "column",
+        "table": "person_names",
+        "given": "first name",
+        "family": "LAST",
+        "email": "mail",
+    }
+
+    out = extract(synthea_with_sites.job(kind, names=names, slice_persons=10), synthea_with_sites.settings)
+
+    for bundle in out.bundles:
+        i = bundle.person_id
+        known = GivenName(given=f"Given{i}", family=f"Family{i}", email=f"{i}@example.org")
+        assert bundle.name == (known if i > 2 else None)
+    assert len(out.plan.ranges) == 3
+    assert [note for note in out.plan.notes if note.startswith("names")] == [
+        "names: 2 of 28 persons have neither a given nor a family name in person_names; "
+        "they keep their pseudonyms"
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_that_are_not_there_fail_the_plan(kind: str, synthea_with_sites: FourSources) -> None:
+    """The same sentences from every kind of source."""
+    for change, sentence in (
+        ({"table": "people"}, "names.table: the source has no people; it has "),
+        ({"given": "nick"}, " has no column nick; it has person_id, first name, last, mail"),
+    ):
+        names = {"mode": "column", "table": "person_names", "given": "last", "family": "last"} | change
+        job = synthea_with_sites.job(kind, names=names)
+        with pytest.raises(JobError) as refused:
+            open_source(job.omop, synthea_with_sites.settings).plan(job)
+        assert sentence in str(refused.value)

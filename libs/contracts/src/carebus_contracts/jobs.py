@@ -9,6 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, Validati
 
 from carebus_contracts.errors import InvalidMessage
 from carebus_contracts.model import UserModel, WireModel
+from carebus_contracts.names import Names, Pseudonyms
 from carebus_contracts.omop.bundle import SOURCE_SLUG
 
 Target = Literal["openemr", "postgres", "clickhouse", "documents"]
@@ -82,6 +83,11 @@ class ExtractJob(_Job):
     leave_out: tuple[str, ...] = Field(default=(), description="Tables to leave alone.")
     vocabulary: bool = Field(
         default=False, description="Also the whole vocabulary, not only concepts in use."
+    )
+    names: Names = Field(
+        default=Pseudonyms(),
+        description="What persons are called, as OMOP has no names: pseudonym (no two alike), synthetic "
+        "(plausible; two persons may share one), or column (out of a table of the source).",
     )
     slice_persons: int | None = Field(default=None, ge=1, le=100_000, description="Persons a slice at most.")
     max_record_errors: int | None = Field(

@@ -8,15 +8,26 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from lxml import etree
 
-from carebus_contracts.omop.bundle import ConceptInUse, PersonRecords, decode_person, encode_person
+from carebus_contracts.omop.bundle import (
+    REFERRED_TABLES,
+    ConceptInUse,
+    GivenName,
+    PersonRecords,
+    ReferredTables,
+    decode_person,
+    encode_person,
+)
+from carebus_contracts.omop.care_site import CareSite
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_contracts.omop.condition_occurrence import ConditionOccurrence
 from carebus_contracts.omop.device_exposure import DeviceExposure
 from carebus_contracts.omop.drug_exposure import DrugExposure
+from carebus_contracts.omop.location import Location
 from carebus_contracts.omop.measurement import Measurement
 from carebus_contracts.omop.observation import Observation
 from carebus_contracts.omop.person import Person
 from carebus_contracts.omop.procedure_occurrence import ProcedureOccurrence
+from carebus_contracts.omop.provider import Provider
 from carebus_contracts.omop.visit_occurrence import VisitOccurrence
 from carebus_converter.domain.ccda import Document, DocumentSettings, document
 
@@ -135,6 +146,44 @@ def a_bundle(
         getattr(bundle.tables, name_of[type(row)]).rows.append(row)
     cast(Any, bundle.concepts).rows.extend(concepts)
     return bundle
+
+
+FAMILY_MEDICINE = ConceptInUse(38004453, "207Q00000X", "NUCC", "Family Medicine", "Provider", "S")
+OFFICE = ConceptInUse(8940, "11", "CMS Place of Service", "Office", "Visit", "S")
+FULL_DIRECTORY: list[NamedTuple] = [
+    a_row(Location, location_id=5, address_1="1 Long <Lane>", city="Springfield", state="MA"),
+    a_row(Location, location_id=6, address_1="9 Hill", city="Ogdenville", state="ME", zip="04001"),
+    a_row(
+        CareSite,
+        care_site_id=3,
+        care_site_name="North & South",
+        location_id=6,
+        place_of_service_concept_id=OFFICE.concept_id,
+    ),
+    a_row(
+        Provider,
+        provider_id=4,
+        provider_name="Lusab-Babad",
+        npi="1234567893",
+        specialty_concept_id=FAMILY_MEDICINE.concept_id,
+        care_site_id=3,
+    ),
+]
+"""A home, a site with its place, and a provider who works there."""
+
+
+def with_directory(
+    *rows: NamedTuple, directory: Iterable[NamedTuple] = FULL_DIRECTORY, name: GivenName | None = None
+) -> PersonRecords:
+    """Return a bundle that carries what its rows refer to."""
+    bundle = a_bundle(*rows, concepts=[*KNOWN, FAMILY_MEDICINE, OFFICE])
+    tables: Any = ReferredTables.model_validate(
+        {name: {"columns": spec.columns, "rows": []} for name, spec in REFERRED_TABLES.items()}
+    )
+    table_of = {spec.row: getattr(tables, name) for name, spec in REFERRED_TABLES.items()}
+    for row in directory:
+        table_of[type(row)].rows.append(row)
+    return bundle.model_copy(update={"refers": tables, "name": name})
 
 
 def a_document(*rows: NamedTuple, settings: DocumentSettings = SETTINGS, **bundle: Any) -> Document:

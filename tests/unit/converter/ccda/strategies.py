@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from carebus_contracts.omop.bundle import ConceptInUse
-from carebus_contracts.omop.catalog import PERSON_TABLES
+from carebus_contracts.omop.bundle import REFERRED_TABLES, ConceptInUse, GivenName
+from carebus_contracts.omop.catalog import PERSON_TABLES, TableSpec
 from unit.converter.ccda import factories as f
 from unit.converter.ccda.factories import a_row
 
@@ -30,7 +30,27 @@ CELLS: dict[Any, st.SearchStrategy[Any]] = {
 @st.composite
 def rows_of_any_table(draw: st.DrawFn) -> NamedTuple:
     """Draw a row with few ids, so that they repeat, and with anything in its other cells."""
-    spec = PERSON_TABLES[draw(st.sampled_from(sorted(PERSON_TABLES)))]
+    return draw(_rows_of(PERSON_TABLES[draw(st.sampled_from(sorted(PERSON_TABLES)))]))
+
+
+@st.composite
+def directories(draw: st.DrawFn) -> list[NamedTuple]:
+    """Draw a place, a site and a provider with the ids of the full directory, and anything else in them."""
+    return [
+        draw(_rows_of(REFERRED_TABLES[name]))._replace(**{key: row[0]})
+        for row in f.FULL_DIRECTORY
+        for name, (key, *_) in ((n, s.columns) for n, s in REFERRED_TABLES.items() if s.row is type(row))
+    ]
+
+
+def given_names() -> st.SearchStrategy[GivenName]:
+    """Draw a name of anything."""
+    parts = {name: st.none() | ANY_TEXT for name in GivenName.model_fields if name != "synthetic"}
+    return st.builds(GivenName.model_construct, synthetic=st.booleans(), **parts)
+
+
+@st.composite
+def _rows_of(draw: st.DrawFn, spec: TableSpec) -> NamedTuple:
     values: dict[str, Any] = {}
     for column, annotation in spec.types.items():
         kinds = [kind for kind in getattr(annotation, "__args__", (annotation,)) if kind is not type(None)]

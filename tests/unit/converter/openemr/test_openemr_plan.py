@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from carebus_contracts.omop.catalog import PERSON_TABLES
+from carebus_contracts.omop.bundle import GivenName, ReferredTables
+from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
 from carebus_converter.domain.openemr import plan
 from unit.converter.openemr.factories import SETTINGS, a_bundle, a_row, rows_of, without_uuid
 
@@ -38,6 +39,50 @@ def test_person() -> None:
     }
     assert len(name) == 2
     assert all(part.isalpha() for part in name)
+
+
+def test_name_address_and_ways_to_reach_somebody() -> None:
+    """All that the source knows; a known address has all of its columns, so that a moved person moves."""
+    name = GivenName(prefix="Dr", given="Bedin", family="Lusab", phone="555 0100")
+    person = [a_row("person", location_id=5)]
+    place = {"location_id": 5, "address_1": "1 Long Lane", "address_2": "Flat 2", "state": "MA"}
+    place |= {"country_source_value": "United States"}
+    rows = [[place.get(column) for column in REFERENCE_TABLES["location"].columns]]
+    location = {"columns": REFERENCE_TABLES["location"].columns, "rows": rows}
+    bundle = a_bundle(person=person).model_copy(
+        update={
+            "name": name,
+            "refers": ReferredTables.model_validate_json(orjson.dumps({"location": location})),
+        }
+    )
+
+    (row,) = rows_of(plan(bundle, settings=SETTINGS), "patient_data")
+
+    assert {
+        c: v for c, v in row.items() if c not in ("uuid", "pubpid", "DOB", "sex", "race", "ethnicity")
+    } == {
+        "title": "Dr",
+        "fname": "Bedin",
+        "mname": "",
+        "lname": "Lusab",
+        "suffix": "",
+        "street": "1 Long Lane, Flat 2",
+        "city": "",
+        "state": "MA",
+        "postal_code": "",
+        "country_code": "USA",
+        "phone_home": "555 0100",
+        "email": "",
+    }
+
+
+def test_what_the_source_does_not_know_is_left_to_openemr() -> None:
+    """An address that somebody typed in there is not emptied by a source without addresses."""
+    bundle = a_bundle().model_copy(update={"name": GivenName(synthetic=True)})
+
+    (row,) = rows_of(plan(bundle, settings=SETTINGS), "patient_data")
+
+    assert set(row) == {"uuid", "pubpid", "fname", "lname", "DOB", "sex", "race", "ethnicity"}
 
 
 def test_unknown_sex_and_race_have_options_too() -> None:

@@ -42,6 +42,11 @@ targets: [openemr, postgres, clickhouse, documents]
 
 # leave_out: [note]             # tables to leave alone in the targets
 # vocabulary: false             # true: the whole vocabulary, not only concepts in use
+# names: pseudonym              # what persons are called, as OMOP has no names; pseudonym: no two alike,
+#                               # synthetic: plausible, two persons may share one, or out of the source:
+#                               # {mode: column, table: person_names, given: first_name, family: last_name},
+#                               # where table is person, or a table or file beside it with a person_id; also
+#                               # middle, prefix, suffix, phone, email, street, city, state, zip
 # slice_persons: 500            # persons a slice at most; carebus finds a good number by itself
 # max_record_errors: 100        # fail at more dead letters for a target; default: 1,000 or 5 % of the persons
 # dry_run: false                # true: compare and count, write nothing

@@ -39,7 +39,7 @@ def pseudonym(source: str, person_id: int, key: bytes = b"") -> PersonName:
     half_bits = 16
     while number >> (2 * half_bits):
         half_bits *= 2
-    left, right = _permute(_hash_key(source, key), number, half_bits)
+    left, right = _permute(hash_key(source, key), number, half_bits)
     words = [_word((left << half_bits | right) >> shift & 0xFFFF) for shift in range(0, 2 * half_bits, 16)]
     return PersonName(words[0].title(), "-".join(words[1:]).title())
 
@@ -56,7 +56,7 @@ def _permute(hash_key: bytes, number: int, half_bits: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=1024)
-def _hash_key(source: str, key: bytes) -> bytes:
+def hash_key(source: str, key: bytes) -> bytes:
     """Fold site key and source to what blake2b takes as a key; the length keeps them apart."""
     return blake2b(len(key).to_bytes(8, "big") + key + source.encode(), digest_size=32).digest()
 

@@ -17,14 +17,16 @@ import duckdb
 
 from carebus_contracts.errors import JobError
 from carebus_contracts.jobs import CsvFolder
+from carebus_contracts.names import NameColumns
 from carebus_extractor.adapters.building import RawSource, RawTable, reading, take_rejected
 from carebus_extractor.adapters.engine import quoted
 from carebus_extractor.adapters.files import SourceFile
 from carebus_extractor.adapters.staged_files import StagedFiles
-from carebus_extractor.adapters.tables_of_files import gather
+from carebus_extractor.adapters.tables_of_files import files_named, gather
 from carebus_extractor.domain.columns import shortened
-from carebus_extractor.domain.delimited import Layout, layout_of
-from carebus_extractor.domain.table_names import DELIMITED_SUFFIXES, stem_of
+from carebus_extractor.domain.delimited import Layout, layout_of, layout_with
+from carebus_extractor.domain.names_sql import NamesPart, places_of_names
+from carebus_extractor.domain.table_names import DELIMITED_SUFFIXES, stem_of, table_named
 from carebus_extractor.settings import ExtractorSettings
 
 BLOCK_BYTES = 1024 * 1024
@@ -62,6 +64,30 @@ class CsvSource(StagedFiles):
         if gathered.strange:
             source.notes.append(f"no CDM table, so left behind: {shortened(gathered.strange)}")
         return source
+
+    def _names(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Sequence[SourceFile],
+        work: Path,
+        names: NameColumns,
+    ) -> list[NamesPart]:
+        named = table_named(names.table)
+        parts = []
+        for file in files_named(files, names.table, DELIMITED_SUFFIXES):
+            text = open_text(file, work)
+            if named is not None:
+                layout = layout_of(named.table, text.sample, self._delimiter)
+            else:
+                wanted = ("person_id", *names.columns.values())
+                layout = layout_with(wanted, text.sample, self._delimiter)
+            places = places_of_names(names, file.name, layout.fields)
+            strict = _reads_strictly(connection, text, layout)
+            if text.odd_quotes and strict:
+                _check_quotes(connection, text, layout)
+            scan = read_csv(text, layout, strict=strict)
+            parts.append(NamesPart(scan, ("VARCHAR",) * len(layout.fields), places))
+        return parts
 
     def _add(
         self,

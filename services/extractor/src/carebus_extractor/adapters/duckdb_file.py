@@ -9,11 +9,14 @@ import duckdb
 
 from carebus_contracts.errors import JobError
 from carebus_contracts.jobs import DuckDbFile
+from carebus_contracts.names import NameColumns
 from carebus_extractor.adapters.building import RawSource, RawTable, reading
 from carebus_extractor.adapters.engine import identifier, quoted
 from carebus_extractor.adapters.files import SourceFile
+from carebus_extractor.adapters.names import scanned_names
 from carebus_extractor.adapters.staged_files import StagedFiles
 from carebus_extractor.domain.columns import shortened
+from carebus_extractor.domain.names_sql import NamesPart, is_named, no_such_table
 from carebus_extractor.domain.table_names import NOT_CARRIED, table_named
 from carebus_extractor.settings import ExtractorSettings
 
@@ -35,19 +38,12 @@ class DuckDbSource(StagedFiles):
     def _raw(
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], work: Path
     ) -> RawSource:
-        (file,) = files
-        try:
-            connection.execute(f"ATTACH {quoted(file.path)} AS source (READ_ONLY, TYPE duckdb)")
-        except duckdb.Error as error:
-            raise JobError(
-                f"{file.name} cannot be opened as a DuckDB database ({type(error).__name__}): it is damaged, "
-                "encrypted, of a newer version, or another process writes to it"
-            ) from None
+        self._attach(connection, files)
         source = RawSource()
         strange: list[str] = []
         for name, fields, types in self._found(connection):
             named = table_named(name)
-            relation = f"source.{identifier(self._schema)}.{identifier(name)}"
+            relation = self._relation(name)
             if named is None or named.part:
                 strange.append(name)
             elif named.table in NOT_CARRIED:
@@ -65,6 +61,37 @@ class DuckDbSource(StagedFiles):
         if strange:
             source.notes.append(f"no CDM table, so left behind: {shortened(strange)}")
         return source
+
+    def _names(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Sequence[SourceFile],
+        work: Path,
+        names: NameColumns,
+    ) -> list[NamesPart]:
+        self._attach(connection, files)
+        tables = self._found(connection)
+        parts = [
+            scanned_names(names, name, self._relation(name), list(zip(fields, types, strict=True)))
+            for name, fields, types in tables
+            if is_named(name, names.table)
+        ]
+        if not parts:
+            raise no_such_table(names.table, [name for name, _, _ in tables])
+        return parts
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile]) -> None:
+        (file,) = files
+        try:
+            connection.execute(f"ATTACH {quoted(file.path)} AS source (READ_ONLY, TYPE duckdb)")
+        except duckdb.Error as error:
+            raise JobError(
+                f"{file.name} cannot be opened as a DuckDB database ({type(error).__name__}): it is damaged, "
+                "encrypted, of a newer version, or another process writes to it"
+            ) from None
+
+    def _relation(self, name: str) -> str:
+        return f"source.{identifier(self._schema)}.{identifier(name)}"
 
     def _found(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[str, list[str], list[str]]]:
         with reading("the list of tables"):

@@ -8,12 +8,15 @@ from pathlib import Path, PurePosixPath
 import duckdb
 
 from carebus_contracts.jobs import ParquetFolder
+from carebus_contracts.names import NameColumns
 from carebus_extractor.adapters.building import RawSource, RawTable, reading
 from carebus_extractor.adapters.engine import quoted
 from carebus_extractor.adapters.files import SourceFile
+from carebus_extractor.adapters.names import scanned_names
 from carebus_extractor.adapters.staged_files import StagedFiles
-from carebus_extractor.adapters.tables_of_files import gather
+from carebus_extractor.adapters.tables_of_files import files_named, gather
 from carebus_extractor.domain.columns import shortened
+from carebus_extractor.domain.names_sql import NamesPart
 from carebus_extractor.domain.table_names import PARQUET_SUFFIXES, stem_of
 from carebus_extractor.settings import ExtractorSettings
 
@@ -46,6 +49,19 @@ class ParquetSource(StagedFiles):
         if gathered.strange:
             source.notes.append(f"no CDM table, so left behind: {shortened(gathered.strange)}")
         return source
+
+    def _names(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Sequence[SourceFile],
+        work: Path,
+        names: NameColumns,
+    ) -> list[NamesPart]:
+        parts = files_named(files, names.table, PARQUET_SUFFIXES)
+        return [
+            scanned_names(names, parts[0].name, _scan(paths), schema)
+            for schema, paths in _by_schema(connection, parts).items()
+        ]
 
 
 def _by_schema(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from carebus_contracts.names import NameColumns
 from carebus_contracts.omop.bundle import REFERRED_TABLES
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_extractor.adapters.building import RawTable, reading
@@ -15,6 +16,7 @@ from carebus_extractor.adapters.postgres_session import Schema, Session
 from carebus_extractor.adapters.staging import Manifest, Stage
 from carebus_extractor.domain.bundle_sql import concept_ids_sql
 from carebus_extractor.domain.columns import ALL_TABLES, NUMBERED_BY_US, match_columns
+from carebus_extractor.domain.names_sql import NAMES, NamesPart, names_select
 from carebus_extractor.domain.postgres_sql import Event, costs, distinct_concepts
 from carebus_extractor.domain.referred_sql import all_referred_ids_sql
 from carebus_extractor.domain.selection import among
@@ -77,6 +79,19 @@ class LocalCopies:
             f"FROM {_scan(path, TEXT)} WHERE {person_id} IS NOT NULL ORDER BY 1",
         )
         self._relations |= dict.fromkeys(self.schema.tables, "staged._weights")
+
+    def load_names(self, names: NameColumns, path: Path) -> None:
+        """Take in what persons are called, in the order of ``Session.names_query``."""
+        fields = ("person_id", *names.columns)
+        parts = []
+        if path.stat().st_size:
+            places = {field: number for number, field in enumerate(fields)}
+            types = ("VARCHAR",) * len(fields)
+            parts.append(NamesPart(_scan(path, types), types, places))
+        else:
+            places = dict.fromkeys(fields, 0)
+            parts.append(NamesPart("(SELECT NULL::VARCHAR AS r0 WHERE false)", TEXT, places))
+        self._create(NAMES, names_select(parts))
 
     def load_concept_ids(self, path: Path) -> None:
         """Take in ids of concepts that the job's persons use."""
@@ -155,6 +170,11 @@ class Copying:
         """Copy the rows of some concepts."""
         column = self._tables["concept"].column("concept_id")
         await self.table("concept", among(ids, column) if ids else "false")
+
+    async def names(self, names: NameColumns, where: Callable[[str], str]) -> None:
+        """Copy what persons are called; ``where`` is the condition on them, given SQL of their id."""
+        query = await self._snapshot.names_query(names, where)
+        await self.rows(query, lambda path: self._local.load_names(names, path))
 
     async def referred(self, leave_out: Sequence[str]) -> None:
         """Copy the rows of no person that the slice's rows refer to; those first that refer to others."""

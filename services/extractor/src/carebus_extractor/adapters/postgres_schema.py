@@ -10,6 +10,7 @@ from pathlib import Path
 
 from carebus_contracts.errors import JobError
 from carebus_contracts.jobs import ExtractJob, PostgresSchema
+from carebus_contracts.names import NameColumns
 from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
 from carebus_contracts.slices import WorkSlice
 from carebus_extractor.adapters.building import reading
@@ -46,7 +47,7 @@ class PostgresSource:
         """Cut the job into ranges of the persons that there are now."""
         check_job(job)
         with self._local() as local:
-            fingerprint = asyncio.run(self._copy_persons(local))
+            fingerprint = asyncio.run(self._copy_persons(job, local))
             return plan_of(local.connection, local.stage(), fingerprint, job, self._settings)
 
     def read_slice(self, work: WorkSlice) -> Iterator[BundleMessage]:
@@ -92,10 +93,12 @@ class PostgresSource:
             local.cdm_version = await _cdm_version(snapshot, local.schema)
             yield Copying(snapshot, local, fingerprint)
 
-    async def _copy_persons(self, local: LocalCopies) -> str:
+    async def _copy_persons(self, job: ExtractJob, local: LocalCopies) -> str:
         async with self._snapshot(local) as copying:
             person = local.schema.tables["person"]
             await copying.rows(f"SELECT {person.column('person_id')} FROM {person.name}", local.load_persons)
+            if isinstance(job.names, NameColumns):
+                await copying.names(job.names, lambda _: "true")
             return copying.fingerprint
 
     async def _copy_slice(self, work: WorkSlice, local: LocalCopies) -> None:
@@ -110,6 +113,8 @@ class PostgresSource:
                     await copying.table(table, condition)
             if "cost" in local.schema.tables and "cost" not in work.job.leave_out:
                 await copying.costs(where, count_others=work.after is None and not work.ids)
+            if isinstance(work.job.names, NameColumns):
+                await copying.names(work.job.names, lambda column: _slice_condition(work, column))
             await copying.referred(work.job.leave_out)
             if "concept" in local.schema.tables:
                 await copying.concepts(local.concept_ids())

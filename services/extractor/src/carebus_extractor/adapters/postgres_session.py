@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,11 @@ from typing import Any
 import asyncpg
 
 from carebus_contracts.errors import ConfigurationError, JobError, SourceUnavailable
+from carebus_contracts.names import NameColumns
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_extractor.adapters.engine import identifier
 from carebus_extractor.domain.columns import ALL_TABLES, check_columns, clean_name, match_columns, shortened
+from carebus_extractor.domain.names_sql import is_named, no_such_table, places_of_names
 from carebus_extractor.domain.table_names import NOT_CARRIED, table_named
 from carebus_extractor.settings import PostgresConnection
 
@@ -115,6 +117,31 @@ class Session:
             found = f"found: {shortened(sorted(tables))}" if tables else "no CDM table was found"
             raise JobError(f"schema {self._schema!r} has no person table ({found})")
         return Schema(tables, tuple(notes))
+
+    async def names_query(self, names: NameColumns, where: Callable[[str], str]) -> str:
+        """Return the query for persons' names, with its fields in the order of ``names.columns``.
+
+        Args:
+            names: Where they are.
+            where: Condition on the persons, given SQL of their id.
+
+        Raises:
+            JobError: The table, or a column of it, is not there.
+        """
+        rows = await self._connection.fetch(_TABLES, self._schema)
+        row = next((row for row in rows if is_named(row["name"], names.table)), None)
+        if row is None:
+            raise no_such_table(names.table, [row["name"] for row in rows])
+        columns = row["columns"]
+        places = places_of_names(names, row["name"], columns)
+        if (kind := row["types"][places["person_id"]]) not in WHOLE_NUMBERS:
+            raise JobError(f"person_id of {row['name']} is of type {kind}; a whole number is needed")
+        key = identifier(columns[places["person_id"]])
+        cells = [
+            f"{identifier(columns[place])}::text" for what, place in places.items() if what != "person_id"
+        ]
+        table = f"{identifier(self._schema)}.{identifier(row['name'])}"
+        return f"SELECT {key}, {', '.join(cells)} FROM {table} WHERE {where(key)}"
 
     async def copy(self, query: str, path: Path) -> None:
         """Write the answer of a query to a file, in a stream."""

@@ -14,6 +14,7 @@ from carebus_contracts.jobs import ExtractJob, TableCounts
 from carebus_contracts.omop.bundle import encode_person
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_contracts.slices import WorkSlice
+from carebus_extractor.adapters.names import NamesReader
 from carebus_extractor.adapters.referred import Referred, ReferredRows
 from carebus_extractor.adapters.staging import Stage
 from carebus_extractor.domain.bundle_sql import (
@@ -56,6 +57,7 @@ class SliceReader:
         self._concepts: dict[int, bytes] = {}
         self._unknown: set[int] = set()
         self._referred = ReferredRows(connection, stage, self._job)
+        self._names = NamesReader(connection, stage, self._job)
 
     def messages(self) -> Iterator[BundleMessage]:
         """Yield one bundle a person, in order of person_id."""
@@ -106,12 +108,17 @@ class SliceReader:
                 emitted[table] += rows
         referred = self._referred.of(held)
         concepts = self._concepts_of(held, referred) if held else {}
+        names = self._names.of(here)
         self._count(held, emitted)
         for relation in held.values():
             self._connection.execute(f"DROP TABLE {relation}")
         for person_id in persons:
             yield self._message(
-                person_id, texts.pop(person_id), concepts.get(person_id, ()), referred.get(person_id)
+                person_id,
+                texts.pop(person_id),
+                concepts.get(person_id, ()),
+                referred.get(person_id),
+                self._names.name(names, person_id),
             )
 
     def _texts(self, table: str, relation: str, persons: list[int]) -> Iterator[tuple[int, int, bytes]]:
@@ -160,6 +167,7 @@ class SliceReader:
         tables: Mapping[str, bytes],
         concepts: Iterable[int],
         referred: Referred | None,
+        name: bytes | None,
     ) -> BundleMessage:
         self._report.persons += 1
         lookup = self._concepts
@@ -173,6 +181,7 @@ class SliceReader:
                 tables=tables,
                 concepts=[lookup[c] for c in concepts if c in lookup],
                 refers=referred.rows if referred else None,
+                name=name,
             ),
         )
 

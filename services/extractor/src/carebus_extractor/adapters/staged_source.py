@@ -15,6 +15,7 @@ from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_contracts.slices import WorkSlice
 from carebus_extractor.adapters.building import reading
 from carebus_extractor.adapters.engine import engine, kept_engine
+from carebus_extractor.adapters.names import names_note
 from carebus_extractor.adapters.reading import SliceReader
 from carebus_extractor.adapters.reference import ReferenceReader
 from carebus_extractor.adapters.staging import Stage
@@ -103,11 +104,9 @@ def plan_of(
     asked = job.persons
     size = job.slice_persons or settings.slice_persons
     limit = f" LIMIT {asked.limit}" if asked.limit else ""
+    chosen = f"FROM {stage.relations['_weights']} WHERE {selected(asked)} ORDER BY 1{limit}"
     # weights come in a stream: a plan's memory grows with the slices and not with the persons
-    found = connection.execute(
-        f"SELECT person_id, rows, size FROM {stage.relations['_weights']} "
-        f"WHERE {selected(asked)} ORDER BY 1{limit}"
-    )
+    found = connection.execute(f"SELECT person_id, rows, size {chosen}")
     counted = _Counted(found)
     notes = list(stage.manifest.notes)
     ranges: list[SliceRange]
@@ -130,6 +129,8 @@ def plan_of(
         )
         if asked.limit and counted.last is not None and counted.number == asked.limit:
             ranges[-1] = replace(ranges[-1], up_to=counted.last)
+    if note := names_note(connection, stage, job, f"SELECT person_id {chosen}", counted.number):
+        notes.append(note)
     absent_tables = [t for t in PERSON_TABLES if t not in stage.relations]
     if absent_tables:
         notes.append(f"the source has no {', '.join(absent_tables)}: left alone in the targets")

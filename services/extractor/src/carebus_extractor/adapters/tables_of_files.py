@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from carebus_contracts.errors import JobError
 from carebus_extractor.adapters.files import SourceFile
+from carebus_extractor.domain.names_sql import is_named, no_such_table
 from carebus_extractor.domain.table_names import NOT_CARRIED, NamedTable, stem_of, table_named
 
 
@@ -44,6 +45,26 @@ def gather(files: Sequence[SourceFile], suffixes: tuple[str, ...]) -> Gathered:
             whole[named.table] = file.name
         parts.append(file)
     return gathered
+
+
+def files_named(files: Sequence[SourceFile], wanted: str, suffixes: tuple[str, ...]) -> list[SourceFile]:
+    """Return the files of the table that a job calls ``wanted``, by their names or their folders' names.
+
+    Raises:
+        JobError: There is none.
+    """
+    found: list[SourceFile] = []
+    others: set[str] = set()
+    for file in files:
+        path = PurePosixPath(file.name)
+        stems = [stem_of(part, suffixes) or part for part in path.parts]
+        if any(is_named(stem, wanted) for stem in stems):
+            found.append(file)
+        else:
+            others.add(stems[-1])
+    if not found:
+        raise no_such_table(wanted, sorted(others))
+    return found
 
 
 def _named(file: SourceFile, suffixes: tuple[str, ...]) -> NamedTable | None:

@@ -6,12 +6,12 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from carebus_extractor.domain.casts import kind_of
-from carebus_extractor.domain.columns import ALL_TABLES, match_columns
+from carebus_extractor.domain.columns import ALL_TABLES, clean_name, match_columns
 
 DELIMITERS = (",", "\t", ";", "|")
 SAMPLE_ROWS = 200
@@ -45,7 +45,7 @@ def layout_of(table: str, sample: str, delimiter: str = "auto", *, cut: bool = F
         delimiter: One character, ``tab`` or ``auto``.
         cut: The file goes on after the sample, so that its last line is likely not whole.
     """
-    chosen = _chosen(table, sample, delimiter)
+    chosen = _chosen(lambda header: len(match_columns(table, header).places), sample, delimiter)
     header, rows = _records(sample, chosen, cut=cut)
     names = list(header)
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else len(names)
@@ -73,14 +73,22 @@ def layout_of(table: str, sample: str, delimiter: str = "auto", *, cut: bool = F
     )
 
 
-def _chosen(table: str, sample: str, delimiter: str) -> str:
+def layout_with(columns: Sequence[str], sample: str, delimiter: str = "auto") -> Layout:
+    """Look at the beginning of a file that is no table of the CDM: its header names all fields."""
+    wanted = {clean_name(column) for column in columns}
+
+    def known(header: Sequence[str]) -> int:
+        return len(wanted.intersection(map(clean_name, header)))
+
+    chosen = _chosen(known, sample, delimiter)
+    return Layout(chosen, tuple(_records(sample, chosen, rows=0)[0]))
+
+
+def _chosen(known: Callable[[Sequence[str]], int], sample: str, delimiter: str) -> str:
+    """Return the delimiter under which the header names the most known columns."""
     if delimiter != "auto":
         return "\t" if delimiter == "tab" else delimiter
-
-    def known(candidate: str) -> int:
-        return len(match_columns(table, _records(sample, candidate, rows=0)[0]).places)
-
-    return max(DELIMITERS, key=known)
+    return max(DELIMITERS, key=lambda candidate: known(_records(sample, candidate, rows=0)[0]))
 
 
 def _records(

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from carebus_converter.domain.ccda.codes import Concepts
+from carebus_converter.domain.ccda.directory import Directory
 from carebus_converter.domain.ccda.not_mapped import NotMapped
 
 _ARCS = {
@@ -23,11 +24,12 @@ _ARCS = {
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Concepts, ids and zone of one person, and the tally of what found no place."""
+    """Concepts, ids, zone, providers and sites of one person, and the tally of what found no place."""
 
     concepts: Concepts
     root: str
     offset: str
+    directory: Directory = field(default_factory=Directory)
     unmapped: Counter[tuple[str, NotMapped]] = field(default_factory=Counter)
 
     def id_start(self, table: str) -> str:

@@ -23,6 +23,7 @@ from carebus_contracts.omop.visit_occurrence import VisitOccurrence
 from carebus_converter.domain.ccda.allergens import allergy_of
 from carebus_converter.domain.ccda.chart import Chart
 from carebus_converter.domain.ccda.codes import Concepts
+from carebus_converter.domain.ccda.directory import NOBODY, directory_of
 from carebus_converter.domain.ccda.header import CLOSING, OPENING, header
 from carebus_converter.domain.ccda.not_mapped import WHOLE_TABLES, NotMapped
 from carebus_converter.domain.ccda.numbering import BEFORE_ALL, content_key, numbered
@@ -39,7 +40,7 @@ from carebus_converter.domain.ccda.sections.social_history import social_history
 from carebus_converter.domain.ccda.sections.vital_signs import fits, is_vital, vital_signs
 from carebus_converter.domain.ccda.settings import DocumentSettings
 from carebus_converter.domain.ccda.text import clean
-from carebus_converter.domain.identity import pseudonym
+from carebus_converter.domain.demographics import full_name, home, reach
 
 RowT = TypeVar("RowT", bound=NamedTuple)
 
@@ -77,16 +78,21 @@ def document(person: PersonRecords, *, settings: DocumentSettings) -> Document:
         C-CDA R2.1 Continuity of Care Document, template 2.16.840.1.113883.10.20.22.1.2.
     """
     root = settings.root_for(person.source)
-    chart = Chart(Concepts(person.concept), root, settings.utc_offset)
+    concepts = Concepts(person.concept)
+    chart = Chart(concepts, root, settings.utc_offset, directory_of(person, concepts, root))
     people = sorted(person.rows(Person), key=content_key)
     deaths = sorted(person.rows(Death), key=content_key)
     body = "".join(_sections(person, chart))
+    patient = people[0] if people else None
     head = header(
-        people[0] if people else None,
+        patient,
         deaths[0] if deaths else None,
         person_id=person.person_id,
-        name=pseudonym(person.source, person.person_id, settings.name_key),
-        concepts=chart.concepts,
+        name=full_name(person, settings.name_key, patient),
+        address=home(person, patient),
+        reach=reach(person),
+        custodian=chart.directory.sites.get(patient.care_site_id if patient else None, NOBODY).organization,
+        concepts=concepts,
         span=_span(person),
         root=root,
         settings=settings,

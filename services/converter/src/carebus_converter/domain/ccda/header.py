@@ -9,11 +9,18 @@ from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.omop.death import Death
 from carebus_contracts.omop.person import Person
 from carebus_converter.domain.ccda.codes import LOINC, Concepts, fixed, template
+from carebus_converter.domain.ccda.contacts import (
+    NO_ADDRESS,
+    NO_TELECOM,
+    home_address,
+    home_telecom,
+    patient_name,
+)
 from carebus_converter.domain.ccda.settings import DocumentSettings
 from carebus_converter.domain.ccda.stylesheet import STYLESHEET
 from carebus_converter.domain.ccda.text import clean
 from carebus_converter.domain.ccda.times import bound_high, stamp
-from carebus_converter.domain.identity import PersonName
+from carebus_converter.domain.demographics import Address, FullName, Reach
 
 OPENING = (
     '<?xml version="1.0" encoding="UTF-8"?>'
@@ -33,12 +40,6 @@ _TITLE = (
     + "<title>Continuity of Care Document</title>"
 )
 _CONFIDENTIALITY = '<confidentialityCode code="N" codeSystem="2.16.840.1.113883.5.25" displayName="normal"/>'
-_NO_ADDRESS = (
-    '<addr><streetAddressLine nullFlavor="UNK"/><city nullFlavor="UNK"/><state nullFlavor="UNK"/>'
-    '<postalCode nullFlavor="UNK"/><country nullFlavor="UNK"/></addr>'
-)
-_NO_TELECOM = '<telecom nullFlavor="UNK"/>'
-
 _GENDER_SYSTEM = "2.16.840.1.113883.5.1"
 _GENDERS = {8507: ("M", "Male"), 8532: ("F", "Female"), 8521: ("UN", "Undifferentiated")}
 _RACE_SYSTEM = "2.16.840.1.113883.6.238"
@@ -61,7 +62,10 @@ def header(
     death: Death | None,
     *,
     person_id: int,
-    name: PersonName,
+    name: FullName,
+    address: Address,
+    reach: Reach,
+    custodian: str,
     concepts: Concepts,
     span: tuple[date, date] | None,
     root: str,
@@ -74,6 +78,9 @@ def header(
         death: The DEATH row, likewise.
         person_id: The id under which the source knows the patient.
         name: What the patient is called here.
+        address: Where they live.
+        reach: How they can be reached.
+        custodian: The patient's own site as an organization; "" for the one of the settings.
         concepts: Of the bundle.
         span: Days of the earliest and the latest record.
         root: OID of the source's ids.
@@ -84,12 +91,11 @@ def header(
     """
     latest = settings.released or (span[1] if span else _day_of_birth(person))
     moment = f"{stamp(latest, None, '').hl7}000000{settings.utc_offset}"
-    before, between, after = _fixed_parts(settings, root)
+    before, between, after = _fixed_parts(settings, root, custodian)
     return (
         f'{_TITLE}<effectiveTime value="{moment}"/>{before}'
-        f'<recordTarget><patientRole><id root="{root}.1" extension="{person_id}"/>{_NO_ADDRESS}'
-        f'{_NO_TELECOM}<patient><name use="P"><given>{name.given}</given>'
-        f"<family>{name.family}</family></name>"
+        f'<recordTarget><patientRole><id root="{root}.1" extension="{person_id}"/>'
+        f"{home_address(address)}{home_telecom(reach)}<patient>{patient_name(name)}"
         f"{_demographics(person, death, concepts, settings.utc_offset)}</patient></patientRole>"
         f'</recordTarget><author><time value="{moment}"/>{between}{_service_event(span)}{after}'
     )
@@ -99,19 +105,19 @@ CLOSING = "</structuredBody></component></ClinicalDocument>"
 
 
 @lru_cache(maxsize=256)
-def _fixed_parts(settings: DocumentSettings, root: str) -> tuple[str, str, str]:
-    """Return what depends on site and source only: language, author with custodian, opening of the body."""
+def _fixed_parts(settings: DocumentSettings, root: str, site: str) -> tuple[str, str, str]:
+    """Return what depends on sites and source only: language, author with custodian, opening of the body."""
     organization, device = clean(settings.organization), clean(settings.device)
     name = f"<name>{organization}</name>" if organization else '<name nullFlavor="UNK"/>'
-    body = f'<id root="{root}"/>{name}{_NO_TELECOM}{_NO_ADDRESS}'
+    body = f'<id root="{root}"/>{name}{NO_TELECOM}{NO_ADDRESS}'
     author = (
-        f'<assignedAuthor><id root="{root}.9" extension="converter"/>{_NO_ADDRESS}{_NO_TELECOM}'
+        f'<assignedAuthor><id root="{root}.9" extension="converter"/>{NO_ADDRESS}{NO_TELECOM}'
         f"<assignedAuthoringDevice><manufacturerModelName>{device}</manufacturerModelName>"
         f"<softwareName>{device}</softwareName></assignedAuthoringDevice>"
         f"<representedOrganization>{body}</representedOrganization></assignedAuthor></author>"
     )
     custodian = (
-        f"<custodian><assignedCustodian><representedCustodianOrganization>{body}"
+        f"<custodian><assignedCustodian><representedCustodianOrganization>{site or body}"
         "</representedCustodianOrganization></assignedCustodian></custodian>"
     )
     return (

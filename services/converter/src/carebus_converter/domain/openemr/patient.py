@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 
 import orjson
 
+from carebus_contracts.omop.bundle import PersonRecords
 from carebus_contracts.omop.death import Death
 from carebus_contracts.omop.person import Person
-from carebus_converter.domain.identity import PersonName
+from carebus_converter.domain.demographics import (
+    NO_REACH,
+    NOWHERE,
+    Address,
+    FullName,
+    Reach,
+    full_name,
+    home,
+    reach,
+)
 from carebus_converter.domain.openemr.cells import NULL, day, moment, text
 from carebus_converter.domain.openemr.chart import Chart
 from carebus_converter.domain.openemr.codes import title_of
 from carebus_converter.domain.openemr.not_mapped import NotMapped
 
 PATIENT = ("uuid", "pubpid", "fname", "lname", "DOB", "sex", "race", "ethnicity")
+NAME_PARTS = ("title", "mname", "suffix")
+CONTACT = ("street", "city", "state", "postal_code", "country_code", "phone_home", "email")
 DEATH = ("uuid", "deceased_date", "deceased_reason")
 
 SEX = {8507: "Male", 8532: "Female"}
@@ -27,22 +40,39 @@ RACE = {
     8657: "amer_ind_or_alaska_native",
     8557: "native_hawai_or_pac_island",
 }
+_USA = frozenset(("us", "usa", "united states", "united states of america"))
+"""OpenEMR's list of countries has the option USA for them."""
 ETHNICITY = {38003563: "hisp_or_latin", 38003564: "not_hisp_or_latin"}
 
 
-def patient_rows(chart: Chart, persons: Sequence[Person], name: PersonName, source: str) -> list[str]:
-    """Return the row of PERSON; further rows of the same person are counted."""
+class PatientRows(NamedTuple):
+    """The row of a patient, and the columns that it fills."""
+
+    columns: tuple[str, ...]
+    rows: list[str]
+
+
+def patient_rows(chart: Chart, bundle: PersonRecords, names_key: bytes) -> PatientRows:
+    """Return the row of PERSON; further rows of the same person are counted.
+
+    Of address, phone and the like only what the source knows is in it: where it knows nothing, what people
+    wrote into OpenEMR is theirs.
+    """
+    persons = bundle.rows(Person)
     if not persons:
-        return []
+        return PatientRows(PATIENT, [])
     person = min(persons, key=_content) if len(persons) > 1 else persons[0]
     chart.skip("person", NotMapped.REPEATED_PERSON, len(persons) - 1)
-    pubpid = text(f"{source}:{person.person_id}", 255)
-    return [
+    pubpid = text(f"{bundle.source}:{person.person_id}", 255)
+    name = full_name(bundle, names_key, person)
+    columns, more = _also(name, home(bundle, person), reach(bundle))
+    row = (
         f'["{chart.ids.uuid("person", person.person_id)}",{pubpid},{text(name.given, 255)}'
         f',{text(name.family, 255)},{_birth(person)},"{SEX.get(person.gender_concept_id or 0, "UNK")}"'
         f',"{RACE.get(person.race_concept_id or 0, "")}"'
-        f',"{ETHNICITY.get(person.ethnicity_concept_id or 0, "")}"]'
-    ]
+        f',"{ETHNICITY.get(person.ethnicity_concept_id or 0, "")}"{more}]'
+    )
+    return PatientRows((*PATIENT, *columns), [row])
 
 
 def death_rows(chart: Chart, deaths: Sequence[Death]) -> list[str]:
@@ -61,6 +91,21 @@ def death_rows(chart: Chart, deaths: Sequence[Death]) -> list[str]:
         f'["{chart.ids.uuid("person", death.person_id)}",{moment(death.death_date, death.death_datetime)}'
         f",{text(cause, 255)}]"
     ]
+
+
+def _also(name: FullName, address: Address, ways: Reach) -> tuple[tuple[str, ...], str]:
+    """Return further columns with their cells: other parts of the name together, and all of the contact."""
+    columns: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
+    if name.prefix or name.middle or name.suffix:
+        columns += NAME_PARTS
+        cells += (name.prefix, name.middle, name.suffix)
+    if address != NOWHERE or ways != NO_REACH:
+        columns += CONTACT
+        street = ", ".join(part for part in (address.street, address.street_2) if part)
+        country = "USA" if address.country.strip().lower() in _USA else address.country
+        cells += (street, address.city, address.state, address.zip, country, ways.phone, ways.email)
+    return columns, "".join(f",{text(cell, 255)}" for cell in cells)
 
 
 def _birth(person: Person) -> str:

@@ -16,7 +16,6 @@ from carebus_contracts.omop.observation import Observation
 from carebus_contracts.omop.person import Person
 from carebus_contracts.omop.procedure_occurrence import ProcedureOccurrence
 from carebus_contracts.omop.visit_occurrence import VisitOccurrence
-from carebus_converter.domain.identity import pseudonym
 from carebus_converter.domain.openemr.chart import Chart, write
 from carebus_converter.domain.openemr.conditions import condition_rows
 from carebus_converter.domain.openemr.devices import DEVICES, device_rows
@@ -26,7 +25,7 @@ from carebus_converter.domain.openemr.lists import LISTS
 from carebus_converter.domain.openemr.measurements import measurement_rows
 from carebus_converter.domain.openemr.not_mapped import WHOLE_TABLES, NotMapped
 from carebus_converter.domain.openemr.observations import observation_rows
-from carebus_converter.domain.openemr.patient import DEATH, PATIENT, death_rows, patient_rows
+from carebus_converter.domain.openemr.patient import DEATH, death_rows, patient_rows
 from carebus_converter.domain.openemr.procedures import procedure_rows
 from carebus_converter.domain.openemr.row_ids import RowIds
 from carebus_converter.domain.openemr.settings import OpenEmrSettings
@@ -73,13 +72,8 @@ def _writes(
 ) -> Iterator[bytes]:
     """Yield a write for each covered table; empty ones where there is no chart to write into."""
     if "person" in covers:
-        name = pseudonym(person.source, person.person_id, settings.names_key)
-        yield write(
-            "patient_data",
-            PATIENT,
-            patient_rows(chart, person.rows(Person), name, person.source),
-            of="person",
-        )
+        patient = patient_rows(chart, person, settings.names_key)
+        yield write("patient_data", patient.columns, patient.rows, of="person")
     if "death" in covers:
         yield write(
             "patient_data.death", DEATH, [] if absent else death_rows(chart, person.rows(Death)), of="death"

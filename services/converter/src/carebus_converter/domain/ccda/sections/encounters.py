@@ -18,6 +18,7 @@ from carebus_converter.domain.ccda.codes import (
     label_of,
     template,
 )
+from carebus_converter.domain.ccda.directory import NOBODY
 from carebus_converter.domain.ccda.sections.frame import frame
 from carebus_converter.domain.ccda.sections.problem_observation import condition_value, problem_observation
 from carebus_converter.domain.ccda.times import interval, stamp
@@ -29,7 +30,7 @@ _FRAME = frame(
     code="46240-8",
     name="History of Hospitalizations+Outpatient visits Narrative",
     title="Encounters",
-    columns=("Encounter", "Start", "End", "Diagnoses"),
+    columns=("Encounter", "Start", "End", "Diagnoses", "Provider", "Place"),
     required=False,
 )
 _START = '<entry typeCode="DRIV"><encounter classCode="ENC" moodCode="EVN">' + template("4.49", "2015-08-01")
@@ -69,7 +70,7 @@ def encounters(
     Source:
         C-CDA R2.1 Encounters Section (entries required), template 2.16.840.1.113883.10.20.22.2.22.1.
     """
-    concepts, offset = chart.concepts, chart.offset
+    concepts, offset, directory = chart.concepts, chart.offset, chart.directory
     identity = chart.id_start("visit_occurrence")
     of_visit = _by_visit(conditions, {row.visit_occurrence_id for _, row in rows})
     narrative: list[str] = []
@@ -79,12 +80,16 @@ def encounters(
         low, start = stamp(row.visit_start_date, row.visit_start_datetime, offset)
         high, end = stamp(row.visit_end_date, row.visit_end_datetime, offset)
         words, diagnoses = _diagnoses(of_visit.pop(row.visit_occurrence_id, ()), chart)
+        provider = directory.providers.get(row.provider_id, NOBODY)
+        site = directory.sites.get(row.care_site_id, NOBODY)
         narrative.append(
-            f'<tr ID="visit-{ext}"><td>{label}</td><td>{start}</td><td>{end}</td><td>{words}</td></tr>'
+            f'<tr ID="visit-{ext}"><td>{label}</td><td>{start}</td><td>{end}</td><td>{words}</td>'
+            f"<td>{provider.label}</td><td>{site.label}</td></tr>"
         )
         entries.append(
             f'{_START}{identity}{ext}"/>{code}<text><reference value="#visit-{ext}"/></text>'
-            f"<effectiveTime>{interval(low, high)}</effectiveTime>{diagnoses}</encounter></entry>"
+            f"<effectiveTime>{interval(low, high)}</effectiveTime>{provider.xml}{site.xml}{diagnoses}"
+            "</encounter></entry>"
         )
     return _FRAME.filled(narrative, entries)
 

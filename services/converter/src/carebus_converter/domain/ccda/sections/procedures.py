@@ -51,7 +51,8 @@ def procedures(rows: Sequence[tuple[str, ProcedureOccurrence]], chart: Chart) ->
         narrative.append(f'<tr ID="procedure-{ext}"><td>{label}</td><td>{shown}</td><td>{end}</td></tr>')
         entries.append(
             f'{_START}{identity}{ext}"/>{code}<text><reference value="#procedure-{ext}"/></text>'
-            f'<statusCode code="completed"/>{_time(when, high)}</procedure></entry>'
+            f'<statusCode code="completed"/>{_time(when, high)}'
+            f"{chart.directory.performer(row.provider_id)}</procedure></entry>"
         )
     return _FRAME.filled(narrative, entries)
 

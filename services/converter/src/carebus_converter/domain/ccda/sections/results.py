@@ -90,6 +90,7 @@ def results(
                 value=value,
                 normal=normal,
                 limits=limits,
+                performer=chart.directory.performer(row.provider_id),
             )
         )
     if observations:
@@ -124,7 +125,10 @@ def _observed(identity: str, ext: str, row: Observation, chart: Chart) -> tuple[
     else:
         test = _test(concept, source, row.observation_source_value)
     when = stamp(row.observation_date, row.observation_datetime, chart.offset)
-    return _rendered(identity, ext, anchor=f"observation-{ext}", test=test, when=when, value=value)
+    performer = chart.directory.performer(row.provider_id)
+    return _rendered(
+        identity, ext, anchor=f"observation-{ext}", test=test, when=when, value=value, performer=performer
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -144,6 +148,7 @@ def _rendered(
     value: Value,
     normal: str = "",
     limits: str = "",
+    performer: str = "",
 ) -> tuple[str, str, str]:
     """Return time, narrative row and entry of one result."""
     (code, label), (hl7, shown) = test, when
@@ -158,5 +163,5 @@ def _rendered(
         f"<td>{limits}</td><td>{shown}</td></tr>",
         f'{_ORGANIZER}{identity}{ext}.organizer"/>{code}<statusCode code="completed"/>{period}'
         f'{_COMPONENT}{identity}{ext}"/>{code}<text><reference value="#{anchor}"/></text>'
-        f'<statusCode code="completed"/>{point}{value.xml}{normal}{_END}',
+        f'<statusCode code="completed"/>{point}{value.xml}{performer}{normal}{_END}',
     )
