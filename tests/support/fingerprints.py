@@ -19,7 +19,7 @@ OMOP_TABLES = (*PERSON_TABLES, *REFERENCE_TABLES)
 
 HANDED_OUT = {
     "id", "pid", "patient_id", "encounter", "encounter_id", "form_id", "list_id", "prescription_id",
-    "procedure_order_id", "foreign_id", "table_id",
+    "procedure_order_id", "procedure_report_id", "procedure_result_id", "foreign_id", "table_id",
 }  # fmt: skip
 """Numbers that OpenEMR hands out: they depend on the order of arrival, so rows are compared without them."""
 CLOCKS = {
@@ -37,13 +37,14 @@ CLOCKS_OF = {"patient_data": {"date"}, "lists": {"date"}, "prescriptions": {"dat
 """Columns that are clocks in one table and clinical in another."""
 OF_PERSONS = {
     "uuid_mapping": " WHERE t.`table` <> 'facility'",
-    "uuid_registry": " WHERE t.table_name <> 'facility' AND NOT EXISTS "
+    "uuid_registry": " WHERE t.table_name NOT IN ('facility', 'procedure_providers') AND NOT EXISTS "
     "(SELECT 1 FROM uuid_mapping m WHERE m.uuid = t.uuid AND m.`table` = 'facility')",
 }
-"""The facility has a random uuid in each database, as OpenEMR would give it."""
+"""The facility and the laboratory have a random uuid in each database, as OpenEMR would give them."""
 OPENEMR_TABLES = (
     "patient_data", "form_encounter", "forms", "lists", "lists_medication", "prescriptions", "immunizations",
-    "uuid_registry", "uuid_mapping", "issue_encounter", "history_data",
+    "uuid_registry", "uuid_mapping", "issue_encounter", "history_data", "form_vitals",
+    "procedure_order", "procedure_order_code", "procedure_report", "procedure_result",
 )  # fmt: skip
 
 
