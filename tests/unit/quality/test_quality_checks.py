@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from carebus_contracts.errors import JobError
 from carebus_quality.checks import CHECKED, checks, reference
+from carebus_quality.command import quality
 from carebus_quality.comparing import Comparison, compare
 from carebus_quality.engines import open_source
 from carebus_quality.reporting import as_html, as_json, as_text
@@ -90,6 +93,74 @@ def test_each_check_finds_what_a_person_counts(found: Comparison) -> None:
     assert failing["measurePersonCompleteness visit_occurrence"] == (1, 1)
     assert found.unreadable == {"condition_occurrence.condition_start_date": 1}
     assert found.agrees
+
+
+SOME_PERSON = """person_id,gender_concept_id,year_of_birth,race_concept_id,ethnicity_concept_id
+1,8507,1980,0,0
+"""
+SOME_VISIT = "visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_end_date\n"
+SOME_CONDITION = """condition_occurrence_id,person_id,condition_concept_id,condition_start_date,visit_occurrence_id
+1,1,8,2020-01-01,10
+"""
+
+
+def test_what_stays_behind_is_not_there_to_refer_to(tmp_path: Path) -> None:
+    """A visit of an unknown person stays behind, so a condition that names it refers to nothing at the target."""
+    for name, visit in (("source", "10,99,0,2020-06-01,2020-06-02\n"), ("target", "")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "person.csv").write_text(SOME_PERSON)
+        (folder / "visit_occurrence.csv").write_text(SOME_VISIT + visit)
+        (folder / "condition_occurrence.csv").write_text(SOME_CONDITION)
+
+    with open_source(tmp_path / "source", "csv") as source, open_source(tmp_path / "target", "csv") as target:
+        found = compare(source, target, slug="lab")
+
+    counts = {one.check.name: (one.source, one.travelled, one.target) for one in found.outcomes}
+    assert counts["isForeignKey condition_occurrence.visit_occurrence_id"] == (0, 1, 1)
+    assert counts["withinVisitDates condition_occurrence.condition_start_date"] == (1, 0, 0)
+    assert found.agrees
+
+
+@pytest.mark.parametrize(
+    ("standing", "failures"),
+    [(",", 1), ("C,", 1), ("S,D", 1), (",U", 1), ("S,", 0)],
+    ids=["no standard", "classification", "deleted", "replaced", "standard and valid"],
+)
+def test_a_concept_is_standard_or_not(tmp_path: Path, standing: str, failures: int) -> None:
+    """OMOP says that a concept is not standard by saying nothing."""
+    standard, invalid = standing.split(",")
+    (tmp_path / "person.csv").write_text(SOME_PERSON)
+    (tmp_path / "condition_occurrence.csv").write_text(SOME_CONDITION)
+    (tmp_path / "concept.csv").write_text(
+        f"concept_id,standard_concept,invalid_reason\n8,{standard},{invalid}\n8507,S,\n"
+    )
+
+    with open_source(tmp_path, "csv") as source:
+        found = compare(source, source, slug="lab")
+
+    name = "isStandardValidConcept condition_occurrence.condition_concept_id"
+    assert [one.source for one in found.outcomes if one.check.name == name] == [failures]
+
+
+@pytest.mark.parametrize(
+    "some", [{"persons": {"limit": 5}}, {"leave_out": ["note"]}], ids=["persons", "tables"]
+)
+def test_a_job_over_a_part_of_its_source_is_refused(tmp_path: Path, some: dict[str, object]) -> None:
+    """What it left out would look lost."""
+    job = {
+        "kind": "extract",
+        "source": "lab",
+        "targets": ["postgres"],
+        "omop": {"format": "csv", "path": "/x"},
+    }
+    file = tmp_path / "job.yaml"
+    file.write_text(json.dumps(job | some))
+
+    done = CliRunner().invoke(quality, ["run", "--target", "postgres", "--job", str(file)])
+
+    assert done.exit_code == 2
+    assert "only some persons or tables" in done.output
 
 
 def test_results_hold_counts_and_no_cell(found: Comparison) -> None:

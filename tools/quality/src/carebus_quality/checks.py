@@ -54,9 +54,11 @@ class Check:
     table: str
     column: str
     failing: str
-    """SQL over row ``t``, and over ``birth``, ``last_day``, ``visit_from`` and ``visit_to`` where joined."""
+    """SQL over row ``t``, what its columns refer to (``ref_<column>``), and ``birth`` and ``last_day``."""
+    travelled: str = ""
+    """The same when only rows that travel are there to refer to; empty where that is the same."""
     needs: frozenset[str] = frozenset()
-    """Of ``birth``, ``death``, ``visit``: what must be joined."""
+    """Of ``birth``, ``death``: what must be joined."""
 
     @property
     def name(self) -> str:
@@ -87,17 +89,23 @@ def _of_table(spec: TableSpec) -> Iterator[Check]:
 
 
 def _of_reference(spec: TableSpec, column: str) -> Iterator[Check]:
-    if column.endswith("concept_id"):
-        unknown = f"t.{column} IS NOT NULL AND t.{column} <> 0 AND t.{column} NOT IN (SELECT concept_id FROM concepts)"
+    found = f"ref_{column}"
+    if refers_to_concept(column):
+        unknown = f"t.{column} <> 0 AND {found}.ref_id IS NULL"
         yield Check("isForeignKey", spec.name, column, unknown)
         if not column.endswith(_WITHOUT_COMPLETENESS):
             yield Check("standardConceptRecordCompleteness", spec.name, column, f"t.{column} = 0")
-            odd = f"t.{column} <> 0 AND t.{column} IN (SELECT concept_id FROM concepts WHERE NOT valid)"
+            odd = f"t.{column} <> 0 AND {found}.valid = 0"
             yield Check("isStandardValidConcept", spec.name, column, odd)
-    elif parent := reference(spec, column):
-        table, key = parent
-        unknown = f"t.{column} IS NOT NULL AND t.{column} NOT IN (SELECT {key} FROM parent_{table})"
-        yield Check("isForeignKey", spec.name, column, unknown)
+    elif reference(spec, column):
+        given = f"t.{column} IS NOT NULL"
+        unknown, left_behind = f"{found}.ref_id IS NULL", f"COALESCE({found}.travels, 0) = 0"
+        yield Check("isForeignKey", spec.name, column, f"{given} AND {unknown}", f"{given} AND {left_behind}")
+
+
+def refers_to_concept(column: str) -> bool:
+    """Whether a column holds the id of a concept, by its name."""
+    return column.endswith("concept_id")
 
 
 def reference(spec: TableSpec, column: str) -> tuple[str, str] | None:
@@ -116,12 +124,16 @@ def _of_dates(spec: TableSpec) -> Iterator[Check]:
         day = number(f"t.{column}")
         if spec.name == "person" or "person_id" not in spec.columns:
             continue
-        yield Check("plausibleAfterBirth", spec.name, column, f"{day} < birth", frozenset({"birth"}))
+        yield Check("plausibleAfterBirth", spec.name, column, f"{day} < birth", needs=frozenset({"birth"}))
         if spec.name != "death":
-            yield Check("plausibleBeforeDeath", spec.name, column, f"{day} > last_day", frozenset({"death"}))
+            late = f"{day} > last_day"
+            yield Check("plausibleBeforeDeath", spec.name, column, late, needs=frozenset({"death"}))
         if "visit_occurrence_id" in spec.columns and spec.name not in ("visit_occurrence", "visit_detail"):
-            outside = f"{day} < visit_from OR {day} > visit_to"
-            yield Check("withinVisitDates", spec.name, column, outside, frozenset({"visit"}))
+            outside, of_those_that_travel = (
+                f"{day} < ref_visit_occurrence_id.visit_from{which} OR {day} > ref_visit_occurrence_id.visit_to{which}"
+                for which in ("", "_travelled")
+            )
+            yield Check("withinVisitDates", spec.name, column, outside, of_those_that_travel)
     for column in moments:
         start = column.replace("_end_", "_start_")
         if start != column and start in moments:

@@ -10,7 +10,7 @@ import click
 import yaml
 
 from carebus_contracts.errors import CareBusError
-from carebus_contracts.jobs import CsvFolder, DuckDbFile, ExtractJob, ParquetFolder, parse_request
+from carebus_contracts.jobs import CsvFolder, DuckDbFile, ExtractJob, ParquetFolder, Persons, parse_request
 from carebus_quality.comparing import compare
 from carebus_quality.engines import ClickHouseEngine, Engine, PostgresEngine, open_source
 from carebus_quality.reporting import as_html, as_json, as_text
@@ -79,6 +79,10 @@ def _source(
     job = parse_request(json.dumps(raw, default=str).encode())
     if not isinstance(job, ExtractJob):
         raise click.UsageError(f"{job_file} is not of kind extract")
+    if job.persons != Persons() or job.leave_out:
+        raise click.UsageError(
+            f"{job_file} takes only some persons or tables, and whole sources are compared; name one by --omop"
+        )
     match job.omop:
         case CsvFolder() | ParquetFolder():
             return job.source, Path(job.omop.path), job.omop.format, "main"

@@ -225,11 +225,13 @@ class PostgresEngine:
         except (
             asyncpg.UndefinedTableError,
             asyncpg.InvalidSchemaNameError,
+            asyncpg.InvalidCatalogNameError,
             asyncpg.InsufficientPrivilegeError,
         ) as error:
             raise ConfigurationError(
                 f"{address} has no OMOP tables in schema {self._settings.omop_schema} that may be read "
-                f"({type(error).__name__}); see CAREBUS_POSTGRES_SCHEMA and `carebus targets prepare postgres`"
+                f"({type(error).__name__}); see CAREBUS_POSTGRES_DATABASE, CAREBUS_POSTGRES_SCHEMA and "
+                "`carebus targets prepare postgres`"
             ) from None
         except (
             OSError,
