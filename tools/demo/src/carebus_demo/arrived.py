@@ -34,6 +34,11 @@ OPENEMR_COUNTS = {
     "lists (allergies)": "SELECT count(*) FROM lists WHERE type = 'allergy'",
     "prescriptions": "SELECT count(*) FROM prescriptions",
     "immunizations": "SELECT count(*) FROM immunizations",
+    "form_vitals": "SELECT count(*) FROM form_vitals",
+    "procedure_order": "SELECT count(*) FROM procedure_order",
+    "procedure_report": "SELECT count(*) FROM procedure_report",
+    "procedure_result": "SELECT count(*) FROM procedure_result",
+    "lists (surgeries)": "SELECT count(*) FROM lists WHERE type = 'surgery'",
     "form_encounter": "SELECT count(*) FROM form_encounter",
     "uuid_registry": "SELECT count(*) FROM uuid_registry",
 }

@@ -39,7 +39,7 @@ _PARTS = (
     _Part(
         "Medications",
         "SELECT drug, start_date, end_date, rxnorm_drugcode FROM prescriptions "
-        "WHERE patient_id = %s ORDER BY start_date DESC, drug",
+        "WHERE patient_id = %s AND active = 1 ORDER BY start_date DESC, drug",
         {"start_date": "Start", "end_date": "End", "drug": "Drug", "rxnorm_drugcode": "RxNorm"},
     ),
     _Part(
@@ -47,6 +47,52 @@ _PARTS = (
         "SELECT administered_date, cvx_code, note FROM immunizations "
         "WHERE patient_id = %s AND added_erroneously = 0 ORDER BY administered_date DESC",
         {"administered_date": "Date", "cvx_code": "CVX", "note": "Vaccine"},
+    ),
+    _Part(
+        "Vital signs",
+        "SELECT v.date, NULLIF(CONCAT_WS('/', v.bps, v.bpd), '') AS pressure, v.pulse, v.respiration, v.temperature, "
+        "v.weight, v.height, v.BMI FROM form_vitals v WHERE v.pid = %s AND v.activity = 1 ORDER BY v.date DESC",
+        {
+            "date": "Date",
+            "pressure": "Blood pressure",
+            "pulse": "Pulse",
+            "respiration": "Respiration",
+            "temperature": "°F",
+            "weight": "lb",
+            "height": "in",
+            "BMI": "BMI",
+        },
+    ),
+    _Part(
+        "Laboratory",
+        "SELECT o.date_ordered, c.procedure_name, r.result, r.units, r.abnormal FROM procedure_order o "
+        "JOIN procedure_order_code c ON c.procedure_order_id = o.procedure_order_id "
+        "JOIN procedure_report p ON p.procedure_order_id = o.procedure_order_id "
+        "AND p.procedure_order_seq = c.procedure_order_seq "
+        "LEFT JOIN procedure_result r ON r.procedure_report_id = p.procedure_report_id "
+        "WHERE o.patient_id = %s AND o.activity = 1 AND o.procedure_order_type <> 'procedure' "
+        "ORDER BY o.date_ordered DESC, c.procedure_name",
+        {
+            "date_ordered": "Date",
+            "procedure_name": "Test",
+            "result": "Result",
+            "units": "Unit",
+            "abnormal": "Abnormal",
+        },
+    ),
+    _Part(
+        "Procedures and surgeries",
+        "SELECT begdate AS date, title, diagnosis AS code FROM lists WHERE pid = %s AND type = 'surgery' "
+        "AND activity = 1 UNION ALL SELECT o.date_ordered, c.procedure_name, c.procedure_code "
+        "FROM procedure_order o JOIN procedure_order_code c ON c.procedure_order_id = o.procedure_order_id "
+        "WHERE o.patient_id = %s AND o.activity = 1 AND o.procedure_order_type = 'procedure' ORDER BY 1 DESC, 2",
+        {"date": "Date", "title": "Procedure", "code": "Code"},
+    ),
+    _Part(
+        "Devices",
+        "SELECT begdate, title, diagnosis FROM lists WHERE pid = %s AND type = 'medical_device' "
+        "AND activity = 1 ORDER BY begdate DESC, title",
+        {"begdate": "Since", "title": "Device", "diagnosis": "Code"},
     ),
     _Part(
         "Visits",
@@ -87,7 +133,7 @@ def chart_page(read: Reads, pid: int) -> str:
         "Record": patient["pubpid"],
         "pid": pid,
     }
-    parts = "".join(_part(part, read(part.query, pid)) for part in _PARTS)
+    parts = "".join(_part(part, read(part.query, *[pid] * part.query.count("%s"))) for part in _PARTS)
     spans = "".join(
         f"<span><b>{label}</b> {escape(_text(value))}</span>" for label, value in facts.items() if value
     )
