@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import date, timedelta
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +13,8 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from carebus_contracts.plans import ReadPlan
+from carebus_contracts.errors import ConstraintViolated
+from carebus_contracts.plans import ReadPlan, encode_plan, encode_write, read_plan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
 from carebus_loader.adapters.openemr import OpenEmrSettings, OpenEmrTarget
@@ -23,6 +26,7 @@ from support.target_suite import put
 from .hand_made import a_plan
 
 Read = Callable[..., list[tuple[Any, ...]]]
+_DAYS = count()
 
 
 @pytest.fixture
@@ -34,6 +38,12 @@ def source() -> str:
 def number() -> str:
     """A number of a patient that nobody else has."""
     return f"MRN-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def born() -> str:
+    """A birth date that nobody in the shared schema has."""
+    return str(date(1901, 1, 1) + timedelta(days=next(_DAYS)))
 
 
 async def a_target(settings: OpenEmrSettings, match: str) -> OpenEmrTarget:
@@ -61,6 +71,15 @@ def known_as(number: str, plan: ReadPlan) -> ReadPlan:
     return ReadPlan(
         target=plan.target, source=plan.source, subject=plan.subject, writes=plan.writes, match=number
     )
+
+
+def of_birth(plan: ReadPlan, born: str) -> ReadPlan:
+    """The plan of a person who was born at another date."""
+    writes = [
+        encode_write(w.table, w.columns, [line.replace(b"1958-04-23", born.encode()) for line in w.lines()])
+        for w in plan.writes
+    ]
+    return read_plan(encode_plan(target="openemr", source=plan.source, subject=plan.subject, writes=writes))
 
 
 def registered(read: Read, number: str, *, born: str = "1970-01-01", uuid: bytes | None = None) -> int:
@@ -118,15 +137,33 @@ async def test_nobody_is_matched_unless_the_site_says_so(
 
 
 async def test_a_number_that_nobody_has_is_a_new_patient(
-    by_number: OpenEmrTarget, asking: OpenEmrTarget, read: Read, source: str, number: str
+    by_number: OpenEmrTarget, asking: OpenEmrTarget, read: Read, source: str, born: str
 ) -> None:
     """Under both policies."""
-    first = known_as(number, a_plan(source, 1, problems={1: "Asthma"}))
-    other = a_plan(source, 2, problems={1: "Asthma"})
+    first = known_as(f"MRN-{source}", a_plan(source, 1, problems={1: "Asthma"}))
+    other = of_birth(a_plan(source, 2, problems={1: "Asthma"}), born)
 
     assert (await put(by_number, first)).result is Result.APPLIED
     assert (await put(asking, other)).result is Result.APPLIED
     assert patients(read, source) == 2
+
+
+async def test_an_empty_chart_of_ours_is_nobody_to_ask_about(
+    asking: OpenEmrTarget, read: Read, source: str, born: str
+) -> None:
+    """Charts are made before they are filled: a neighbour's bad row, or a crash, leaves them to the next try."""
+    plans = [of_birth(a_plan(source, n, problems={1: "Asthma"}), born) for n in (1, 2)]
+    bad = of_birth(a_plan(source, 3, problems={1: "Asthma"}, problem={"begdate": "no date"}), born)
+    with pytest.raises(ConstraintViolated):
+        await asking.write([Delivery(plan, Version(1), "job") for plan in (*plans, bad)])
+    empty = patients(read, source)
+
+    again = await asking.write([Delivery(plan, Version(1), "job") for plan in plans])
+    of_another_source = await put(asking, of_birth(a_plan(f"{source}x", 1), born))
+
+    assert empty == 3
+    assert [w.result for w in (*again, of_another_source)] == [Result.APPLIED] * 3
+    assert read("SELECT 1 FROM carebus_match WHERE source LIKE %s", f"{source}%") == []
 
 
 async def test_two_patients_of_one_number_are_for_a_person_to_decide(

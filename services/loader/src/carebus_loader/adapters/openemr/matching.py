@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import orjson
 
+from carebus_contracts.plans import ALL_SUBJECTS
 from carebus_contracts.receipts import Result
 from carebus_loader.adapters.openemr import derived_sql as derived
 from carebus_loader.adapters.openemr.changes import PATIENT
@@ -178,20 +179,23 @@ async def _find_candidates(session: Session, cases: Sequence[Case], *, by_birth:
 
 
 async def _ours(session: Session, patients: Sequence[Patient]) -> set[int]:
-    """Return those whom we made: their number is source and person of a row in the ledger."""
-    labels: dict[SubjectKey, int] = {}
+    """Return those whom we made: their number is a source that the ledger knows, and one of its persons.
+
+    Not only persons whom the ledger knows: a chart is made before it is filled. It may be of this very person
+    (the first try was refused for the sake of a neighbour, or died), or of one whom another loader has in hand.
+    """
+    labels: defaultdict[str, list[int]] = defaultdict(list)
     for patient in patients:
         source, colon, person = patient.pubpid.rpartition(":")
-        if colon:
-            labels[source, f"person/{person}"] = patient.pid
-    return {
-        labels[source, subject]
-        for source, subjects in _by_source(labels).items()
-        for (subject,) in await session.select(
-            f"SELECT subject FROM {LEDGER} WHERE source = %s AND subject IN ({_marks(subjects)})",
-            (source, *subjects),
-        )
-    }
+        if colon and person.lstrip("-").isdecimal():
+            labels[source].append(patient.pid)
+    if not labels:
+        return set()
+    known = await session.select(
+        f"SELECT source FROM {LEDGER} WHERE subject = %s AND source IN ({_marks(list(labels))})",
+        (ALL_SUBJECTS, *labels),
+    )
+    return {pid for (source,) in known for pid in labels[source]}
 
 
 async def _taken(session: Session, pids: Sequence[int]) -> set[int]:
