@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from carebus_console.app import build
 from carebus_console.settings import ConsoleSettings
@@ -48,6 +49,17 @@ class Bus:
                 for found in (await consumer.getmany(timeout_ms=200)).values():
                     records += found
             return records
+
+    async def clear(self, topic: str) -> None:
+        """Delete all records that stand in a topic."""
+        admin = AIOKafkaAdminClient(**self.kafka.client())
+        await admin.start()
+        try:
+            places = {TopicPartition(topic, r.partition) for r in await self.read(topic)}
+            # -1 is the end.
+            await admin.delete_records({place: RecordsToDelete(before_offset=-1) for place in places})
+        finally:
+            await admin.close()
 
 
 @pytest.fixture
@@ -96,7 +108,7 @@ async def _is_ready(client: httpx.AsyncClient, running: asyncio.Task[None]) -> b
         return False
 
 
-async def until(condition: Callable[[], Awaitable[Any]], timeout_s: float = 20) -> Any:
+async def until(condition: Callable[[], Awaitable[Any]], timeout_s: float = 60) -> Any:
     """Wait for a condition, with a deadline."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     while not (held := await condition()):

@@ -4,7 +4,7 @@ The replica that stores states runs these jobs, one at a time, beside the handle
 interrupted is run again from what is known: letters that were sent back are not sent again (but for
 at most one batch around a crash, which accounting and version guard do not mind), and retiring twice
 is a second attempt. After the newest job over the whole of a source it submits a survey of the persons
-that vanished, as a job of its own.
+that vanished, as a job of its own. Dead letters of the retired are deleted beside all that, when they can be.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from carebus_console.domain.ledger import JobLedger
 from carebus_console.domain.retirement_rules import Rule, rules
 from carebus_console.domain.retiring import Retirement, messages_to_account, retirements
 from carebus_console.domain.vanishing import since
+from carebus_console.letter_sweep import LetterSweep
 from carebus_console.ports import DeadLetterStore, StoredLetter
 from carebus_console.surveys import Surveys
 from carebus_contracts.errors import TransientError
@@ -55,6 +56,7 @@ class Errands:
         self._letters = letters
         self._surveys = surveys
         self._blobs = blobs
+        self._sweep = LetterSweep(letters)
         self._run: set[str] = set()
 
     async def run(self) -> None:
@@ -64,6 +66,7 @@ class Errands:
             await asyncio.sleep(LOOK_EVERY_S)
             if not self._records.owner():
                 self._run.clear()  # whoever owns next goes on; should it be us again, the states tell
+                self._sweep.soon()
                 continue
             for ledger in self._records.book:
                 if self._is_due(ledger):
@@ -74,6 +77,7 @@ class Errands:
                     except TransientError as error:
                         log.warning("errand_interrupted", job_id=ledger.job_id, error=str(error))
             await self._surveys.submit_due()
+            await self._sweep.sweep_if_due()
 
     def _is_due(self, ledger: JobLedger) -> bool:
         if ledger.finished_ms or ledger.job_id in self._run or (accepted := ledger.accepted) is None:
@@ -91,6 +95,7 @@ class Errands:
         elif isinstance(request, RetireJob):
             await self._retire(ledger, request)
         self._run.add(ledger.job_id)
+        self._sweep.soon()  # a retirement makes letters void, a redrive takes those away that stand in front
         log.info("errand_done", job_id=ledger.job_id)
 
     async def _redrive(self, ledger: JobLedger, request: RedriveJob) -> None:
@@ -158,8 +163,6 @@ class Errands:
                 persons=len(retired) if persons else 0,
             )
             await self._say(done)
-        if not request.dry_run:
-            await self._delete_letters()
 
     async def _sweep_blobs(self, ledger: JobLedger, request: RetireJob) -> None:
         """Delete payloads of the retired that went by claim check; messages that point there are void."""
@@ -170,14 +173,6 @@ class Errands:
 
             swept = await self._blobs.sweep(request.source, void, persons=rule.persons)
             log.info("blobs_swept", job_id=ledger.job_id, blobs=swept)
-
-    async def _delete_letters(self) -> None:
-        """Delete dead letters of retired subjects where Kafka can; none of them is shown any more anyway."""
-        try:
-            if count := await self._letters.delete_retired():
-                log.info("dead_letters_deleted", letters=count)
-        except TransientError as error:
-            log.warning("dead_letters_not_deleted", error=str(error))
 
     async def _say(self, *events: Planned | Issued | SliceDone | Failed) -> None:
         await self._producer.send(

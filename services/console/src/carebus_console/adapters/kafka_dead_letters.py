@@ -51,15 +51,10 @@ class KafkaDeadLetters:
         async with self._consumer() as consumer:
             there = set((await consumer._client.fetch_all_metadata()).topics())
             names = [topic.name for topic in dead_letter_topics() if topic.name in there]
-            places = [TopicPartition(name, PARTITION) for name in names]
-            first, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+            bounds = await _all_bounds(consumer, names)
         return [
-            LetterCount(
-                place.topic,
-                ends[place] - first[place],
-                sum(offset >= first[place] for offset in self._redriven(place.topic)),
-            )
-            for place in places
+            LetterCount(topic, end - first, sum(offset >= first for offset in self._redriven(topic)))
+            for topic, (first, end) in bounds.items()
         ]
 
     async def newest(self, topic: str, *, limit: int, before: int | None = None) -> list[StoredLetter]:
@@ -112,34 +107,40 @@ class KafkaDeadLetters:
                     yield chosen
 
     async def delete_retired(self) -> int:
-        """Delete what nobody needs any more from the beginning of each topic; return how many letters.
+        """Delete retired letters from the beginning of each topic; return how many letters went.
 
-        Kafka deletes up to an offset only: what lies behind a letter that still counts waits for the
-        topic's retention.
+        Kafka deletes up to an offset only: what lies behind a letter that still counts waits until that
+        was sent back, or for the topic's retention.
 
         Raises:
             TransientError: Kafka does not answer, or does not allow it.
         """
         rules, deleted = self._void(), 0
+        if not rules:
+            return 0
         async with self._consumer() as consumer:
             there = set((await consumer._client.fetch_all_metadata()).topics())
-            for topic in (t.name for t in dead_letter_topics() if t.name in there and _holds_records(t.name)):
-                first, end = await _bounds(consumer, topic)
-                keep = await self._first_that_counts(consumer, topic, first, end, rules)
+            names = [t.name for t in dead_letter_topics() if t.name in there and _holds_records(t.name)]
+            # Before anything is read: a fetch that waits for records makes other requests wait.
+            for topic, (first, end) in (await _all_bounds(consumer, names)).items():
+                keep = await self._behind_retired(consumer, topic, first, end, rules)
                 if keep > first:
                     await self._delete_before(topic, keep)
                     deleted += keep - first
         return deleted
 
-    async def _first_that_counts(
+    async def _behind_retired(
         self, consumer: Any, topic: str, first: int, end: int, rules: Sequence[Rule]
     ) -> int:
-        redriven = self._redriven(topic)
+        """Return the offset behind the last retired letter that no letter that counts stands before."""
+        redriven, behind = self._redriven(topic), first
         async for records in _between(consumer, topic, first, end):
             for record in records:
-                if record.offset not in redriven and not _is_void(record, rules):
-                    return int(record.offset)
-        return end
+                if _is_void(record, rules):
+                    behind = int(record.offset) + 1
+                elif record.offset not in redriven:
+                    return behind
+        return behind
 
     async def _delete_before(self, topic: str, offset: int) -> None:
         admin = AIOKafkaAdminClient(**self._kafka.client())
@@ -202,11 +203,16 @@ def _holds_records(topic: str) -> bool:
 
 
 async def _bounds(consumer: Any, topic: str) -> tuple[int, int]:
-    place = TopicPartition(topic, PARTITION)
+    return (await _all_bounds(consumer, [topic]))[topic]
+
+
+async def _all_bounds(consumer: Any, topics: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return first and next offset of each topic."""
+    places = [TopicPartition(topic, PARTITION) for topic in topics]
     async with asyncio.timeout(PATIENCE_S):
-        first = await consumer.beginning_offsets([place])
-        ends = await consumer.end_offsets([place])
-    return first[place], ends[place]
+        first = await consumer.beginning_offsets(places)
+        ends = await consumer.end_offsets(places)
+    return {place.topic: (first[place], ends[place]) for place in places}
 
 
 async def _between(consumer: Any, topic: str, first: int, end: int) -> AsyncIterator[list[Any]]:
