@@ -113,7 +113,7 @@ def test_referred_rows_of_tomorrow_are_understood() -> None:
     assert read.location[read.care_site[21].location_id or 0].city == "Springfield"
 
 
-@pytest.mark.parametrize("name", ["dml_plan", "dml_plan.upsert", "dml_plan.of"])
+@pytest.mark.parametrize("name", ["dml_plan", "dml_plan.upsert", "dml_plan.of", "dml_plan.files"])
 def test_the_fast_plan_reader_agrees_with_the_contract(name: str) -> None:
     """The hot path's reader and the pydantic contract see the same plan."""
     value = (GOLDEN / f"{name}.json").read_bytes()
@@ -136,6 +136,7 @@ def test_the_fast_plan_reader_agrees_with_the_contract(name: str) -> None:
         )
         assert [tuple(r) for r in left.records()] == list(right.rows)
         assert [orjson.loads(line) for line in left.lines()] == [list(r) for r in right.rows]
+    assert {uuid: fast.file(uuid) for uuid in fast.files} == {u: t.encode() for u, t in slow.files.items()}
 
 
 @pytest.mark.parametrize(

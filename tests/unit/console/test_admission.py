@@ -71,6 +71,14 @@ FAULTS = {
         a_request(targets=["postgres", "postgres"]),
         "targets.1: 'postgres' stands there twice",
     ),
+    "documents for OpenEMR without it": (
+        a_request(targets=["postgres"], openemr={"documents": "wanted"}),
+        "openemr.documents: needs 'openemr' among the targets; add it, or leave openemr.documents out",
+    ),
+    "unknown wish for documents": (
+        a_request(openemr={"documents": "yes"}),
+        "openemr.documents: input should be 'none', 'wanted' or 'required'",
+    ),
     "no dead-letter topic": (
         b'{"kind":"redrive","topic":"carebus.omop.records.v1.convertr.dlq"}',
         "topic: 'carebus.omop.records.v1.convertr.dlq' is no dead-letter topic; "

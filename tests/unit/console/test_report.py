@@ -91,3 +91,15 @@ def test_concepts_without_a_mapping_come_most_frequent_first() -> None:
     assert len(told) == 20
     assert told[0] == {"table": "observation", "concept_id": "29", "rows": 29}
     assert [t["concept_id"] for t in told if t["rows"] == 15] == ["3004249", "15"]
+
+
+def test_documents_that_were_made_on_the_way_are_accounted_for_too() -> None:
+    """No source has them, so there are as many as the target tells of; the account closes."""
+    rows = ROWS | {"ccda_document": {"written": 2}}
+    not_mapped = NOT_MAPPED | {"ccda_document": {"no_sites_folder": 1}}
+
+    report = a_report(rows=rows, not_mapped=not_mapped)
+
+    (told,) = (a for a in report["targets"][0]["accounts"] if a["table"] == "ccda_document")
+    assert (told["emitted"], told["written"], told["not_mapped"]) == (3, 2, {"no_sites_folder": 1})
+    assert report["closes"]

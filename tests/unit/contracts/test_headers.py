@@ -27,6 +27,7 @@ words = st.text(
         version=st.builds(Version, st.integers(1, 2**63), st.integers(0, 2**31)),
         targets=st.lists(words, max_size=4).map(tuple),
         dry_run=st.booleans(),
+        filing=st.sampled_from(["none", "wanted", "required"]),
         claim=st.booleans(),
     )
 )

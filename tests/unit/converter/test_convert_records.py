@@ -35,7 +35,7 @@ def a_message(person: int, *, job: str = "j", targets: tuple[str, ...] = ("postg
     return Received(decode_person(value), envelope, "t", 0, person, 0, b"lab/%d" % person, len(value))
 
 
-def convert(records: Records, target: str) -> bytes | None:
+def convert(records: Records, target: str, *, filed: bool = False) -> bytes | None:
     person = getattr(records, "person_id", 0)
     if person == 5 and target == "openemr":
         raise UnmappableRecord("no chart for it")

@@ -50,6 +50,13 @@ def test_rows_that_somebody_else_changed_are_conflicts() -> None:
     assert rows["measurement"] == {"written": 9}
 
 
+def test_what_a_target_has_no_place_for_is_not_written() -> None:
+    """It is counted as not mapped, and nowhere else."""
+    unplaced = Written(Result.APPLIED, not_mapped={"measurement": {"no_place": 9}})
+
+    assert rows_of_plan(a_plan(), unplaced) == {"person": {"written": 1}, "drug_exposure": {"written": 3}}
+
+
 def test_what_was_refused_or_discarded_counts_no_rows() -> None:
     """The report names them by difference, with the messages that they are in."""
     assert rows_of_plan(a_plan(), Written(Result.DISCARDED)) == {}

@@ -28,6 +28,19 @@ def a_message(ordinal: int, rows: int) -> Received[ReadPlan]:
     return Received(read_plan(plan), envelope, "t", 0, ordinal, 0, b"k", 1)
 
 
+async def test_what_the_target_had_no_place_for_joins_what_the_converter_had_none_for() -> None:
+    """Both are counted by table and reason."""
+
+    async def write(batch: Sequence[Delivery]) -> list[Written]:
+        return [Written(Result.APPLIED, not_mapped={"drug_exposure": {"no_shelf": 4}}) for _ in batch]
+
+    handle = load_plans(write, target="t", stage="carebus-loader-t", controls=NoDiscards())
+    (receipt,) = (await handle([a_message(1, 4)])).receipts
+
+    assert receipt.not_mapped == {"note": {"no_place": 1}, "drug_exposure": {"no_shelf": 4}}
+    assert receipt.rows == {}
+
+
 async def receipts(verdicts: Sequence[Verdict], *messages: Received[ReadPlan]) -> list[Receipt]:
     told = iter(verdicts)
 

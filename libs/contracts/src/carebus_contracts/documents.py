@@ -6,6 +6,9 @@ from pydantic import Field
 
 from carebus_contracts.model import WireModel
 
+MADE_DOCUMENT = "ccda_document"
+"""Under this name accounts tell of documents that are filed in OpenEMR; the others are OMOP's tables."""
+
 
 class CcdaDocument(WireModel):
     """One C-CDA document. The same records give the same bytes."""

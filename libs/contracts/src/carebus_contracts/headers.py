@@ -6,9 +6,10 @@ record key or any other patient data: ``ce_subject`` is a keyed hash.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from carebus_contracts.jobs import Filing
 from carebus_contracts.versions import Version
 
 Header = tuple[str, bytes]
@@ -23,6 +24,7 @@ ORDINAL = "carebus-ordinal"
 VERSION = "carebus-version"
 TARGETS = "carebus-targets"
 DRY_RUN = "carebus-dry-run"
+FILING = "carebus-filing"
 CLAIM = "carebus-claim"
 TRACEPARENT = "traceparent"
 
@@ -43,6 +45,8 @@ class Envelope:
     targets: tuple[str, ...] = ()
     """The targets that the job wants; empty when the topic says it."""
     dry_run: bool = False
+    filing: Filing = "none"
+    """Whether the job wants documents among those of OpenEMR's patients."""
     claim: bool = False
     """The value is a claim check, not the payload."""
     traceparent: str = ""
@@ -78,6 +82,7 @@ def read_headers(headers: Iterable[Header]) -> Envelope:
         version=version,
         targets=tuple(t for t in get(TARGETS, "").split(",") if t),
         dry_run=get(DRY_RUN) == "true",
+        filing=_FILINGS.get(get(FILING, ""), "none"),
         claim=get(CLAIM) == "true",
         traceparent=get(TRACEPARENT, ""),
         extra=tuple(extra),
@@ -121,6 +126,8 @@ def write_headers(
         headers.append((TARGETS, ",".join(envelope.targets).encode()))
     if envelope.dry_run:
         headers.append((DRY_RUN, b"true"))
+    if envelope.filing != "none":
+        headers.append((FILING, envelope.filing.encode()))
     if envelope.claim:
         headers.append((CLAIM, b"true"))
     if envelope.traceparent:
@@ -128,7 +135,10 @@ def write_headers(
     return headers
 
 
-_OURS = frozenset((CONTRACT, JOB, SLICE, ATTEMPT, ORDINAL, VERSION, TARGETS, DRY_RUN, CLAIM, TRACEPARENT)) | {
+_FILINGS: Mapping[str, Filing] = {"wanted": "wanted", "required": "required"}
+_OURS = frozenset(
+    (CONTRACT, JOB, SLICE, ATTEMPT, ORDINAL, VERSION, TARGETS, DRY_RUN, FILING, CLAIM, TRACEPARENT)
+) | {
     "ce_specversion",
     "ce_type",
     "ce_source",

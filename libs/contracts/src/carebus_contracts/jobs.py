@@ -13,6 +13,8 @@ from carebus_contracts.names import Names, Pseudonyms
 from carebus_contracts.omop.bundle import SOURCE_SLUG
 
 Target = Literal["openemr", "postgres", "clickhouse", "documents"]
+Filing = Literal["none", "wanted", "required"]
+"""Whether documents are filed in OpenEMR: never, where a sites folder is configured, or else refuse."""
 JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 Slug = Annotated[str, Field(pattern=SOURCE_SLUG)]
 
@@ -64,6 +66,17 @@ class Persons(UserModel):
     )
 
 
+class OpenEmrOptions(UserModel):
+    """What a job asks of OpenEMR beside charts."""
+
+    documents: Filing = Field(
+        default="none",
+        description="File each person's C-CDA document among the patient's documents. wanted: where the loader has "
+        "a sites folder, else they are counted as not mapped; required: refuse persons where it has none. A job "
+        "with none leaves documents alone that others filed.",
+    )
+
+
 class _Job(UserModel):
     job_id: JobId | None = Field(default=None, description="Made from the message's place when left out.")
     requester: str = Field(
@@ -89,6 +102,7 @@ class ExtractJob(_Job):
         description="What persons are called, as OMOP has no names: pseudonym (no two alike), synthetic "
         "(plausible; two persons may share one), or column (out of a table of the source).",
     )
+    openemr: OpenEmrOptions = Field(default=OpenEmrOptions(), description="For the target openemr.")
     slice_persons: int | None = Field(default=None, ge=1, le=100_000, description="Persons a slice at most.")
     max_record_errors: int | None = Field(
         default=None,

@@ -67,6 +67,9 @@ class DmlPlan(WireModel):
         description="The number by which a target may know this person: PERSON.person_source_value.",
     )
     of_job: str = Field(default="", description="With subject *: only subjects that this job wrote last.")
+    files: dict[str, str] = Field(
+        default_factory=dict, description="Contents of the files that rows tell of, by uuid of the row."
+    )
 
 
 class PlannedTable(msgspec.Struct, frozen=True, gc=False):
@@ -118,6 +121,20 @@ class ReadPlan(msgspec.Struct, frozen=True):
     lacking: dict[str, dict[str, int]] = {}
     match: str = ""
     of_job: str = ""
+    files: dict[str, msgspec.Raw] = {}
+
+    def file(self, uuid: str) -> bytes | None:
+        """Return the file of a row by the row's uuid; None when the plan brings none.
+
+        Raises:
+            InvalidMessage: The file is no text.
+        """
+        if (text := self.files.get(uuid)) is None:
+            return None
+        try:
+            return msgspec.json.decode(text, type=str).encode()
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError):
+            raise InvalidMessage("files: a file is no text") from None
 
     @property
     def retires(self) -> bool:
@@ -181,6 +198,7 @@ def encode_plan(
     not_mapped: Mapping[str, Mapping[str, int]] | None = None,
     lacking: Mapping[str, Mapping[str, int]] | None = None,
     match: str = "",
+    files: Mapping[str, str] | None = None,
 ) -> bytes:
     """Write a plan from the text of its writes (see ``encode_write``); it is the same for all warehouses."""
     tail = b',"not_mapped":%b' % orjson.dumps(not_mapped) if not_mapped else b""
@@ -188,6 +206,8 @@ def encode_plan(
         tail += b',"lacking":%b' % orjson.dumps(lacking)
     if match:
         tail += b',"match":%b' % orjson.dumps(match)
+    if files:
+        tail += b',"files":%b' % orjson.dumps(files)
     return b'{"target":"%b","source":"%b","subject":"%b","writes":[%b]%b}' % (
         target.encode(),
         source.encode(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -26,8 +26,13 @@ ONLY_AS_REFERRED = "only_as_referred"
 """Reference rows are at a target that takes persons only as far as the rows of persons refer to them."""
 
 Records = PersonRecords | ReferenceRecords
-Convert = Callable[[Records, str], bytes | None]
-"""Records and a target to the message for it; None when the target has no place for such records."""
+
+
+class Convert(Protocol):
+    """What makes messages of records."""
+
+    def __call__(self, records: Records, target: str, *, filed: bool = False) -> bytes | None:
+        """Return the message for a target; None when the target has no place for such records."""
 
 
 class Discards(Protocol):
@@ -62,7 +67,7 @@ def _converted(
         failed: dict[str, tuple[DeadLetterReason, str]] = {}
         for target in envelope.targets:
             try:
-                value = convert(message.payload, target)
+                value = convert(message.payload, target, filed=envelope.filing != "none")
             except RecordError as error:
                 failed[target] = DeadLetterReason.UNMAPPABLE, str(error)
             except Exception as error:

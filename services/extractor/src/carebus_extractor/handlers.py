@@ -120,6 +120,7 @@ def _outgoing(
             version=version,
             targets=work.job.targets,
             dry_run=work.job.dry_run,
+            filing=work.job.openemr.documents,
         ),
     )
 

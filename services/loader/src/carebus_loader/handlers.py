@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -39,7 +39,7 @@ def load_plans(
 
     def deliver(message: Received[ReadPlan]) -> Delivery:
         envelope = message.envelope
-        return Delivery(message.payload, envelope.version, envelope.job_id, envelope.dry_run)
+        return Delivery(message.payload, envelope.version, envelope.job_id, envelope.dry_run, envelope.filing)
 
     def subject(message: Received[ReadPlan]) -> object:
         return message.payload.source, message.payload.subject
@@ -153,6 +153,7 @@ class _Books(Generic[P]):
         _add(entry.tables, written.tables)
         if looked_at:
             _add_nested(entry.not_mapped, message.payload.not_mapped)
+            _add_nested(entry.not_mapped, written.not_mapped)
             _add_nested(entry.lacking, message.payload.lacking)
             _add_nested(entry.rows, self._rows_of(message.payload, written))
 
@@ -184,11 +185,11 @@ class _Books(Generic[P]):
         ]
 
 
-def _add(into: dict[str, int], more: dict[str, int]) -> None:
+def _add(into: dict[str, int], more: Mapping[str, int]) -> None:
     for name, count in more.items():
         into[name] = into.get(name, 0) + count
 
 
-def _add_nested(into: dict[str, dict[str, int]], more: dict[str, dict[str, int]]) -> None:
+def _add_nested(into: dict[str, dict[str, int]], more: Mapping[str, Mapping[str, int]]) -> None:
     for name, counts in more.items():
         _add(into.setdefault(name, {}), counts)

@@ -47,6 +47,8 @@ targets: [openemr, postgres, clickhouse, documents]
 #                               # {mode: column, table: person_names, given: first_name, family: last_name},
 #                               # where table is person, or a table or file beside it with a person_id; also
 #                               # middle, prefix, suffix, phone, email, street, city, state, zip
+# openemr: {documents: none}    # wanted: OpenEMR gets each person's C-CDA document, too, where its loader has the
+#                               # sites folder; required: persons are refused where it has not
 # slice_persons: 500            # persons a slice at most; carebus finds a good number by itself
 # max_record_errors: 100        # fail at more dead letters for a target; default: 1,000 or 5 % of the persons
 # dry_run: false                # true: compare and count, write nothing

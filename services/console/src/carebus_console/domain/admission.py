@@ -111,6 +111,8 @@ def _faults(request: Request, now: Circumstances) -> Iterator[str]:
         case ExtractJob():
             yield from _target_faults(request.targets, now)
             yield from _table_faults(request.leave_out)
+            if request.openemr.documents != "none" and "openemr" not in request.targets:
+                yield "openemr.documents: needs 'openemr' among the targets; add it, or leave openemr.documents out"
         case RetireJob():
             yield from _target_faults(request.targets, now)
             if request.persons and request.of_job:

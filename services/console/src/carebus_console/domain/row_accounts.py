@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from carebus_contracts.documents import MADE_DOCUMENT
 from carebus_contracts.jobs import TableCounts, TargetProgress
 from carebus_contracts.receipts import Result
 
@@ -22,6 +23,8 @@ def row_accounts(tables: Mapping[str, TableCounts], told: TargetProgress) -> lis
     """
     given_up = any(told.outcomes.get(result.value) for result in WITHOUT_ROWS)
     emitted = {table: counts.emitted for table, counts in tables.items() if counts.emitted}
+    if made := _told(told, MADE_DOCUMENT):  # no source has them: there are as many as the target tells of
+        emitted[MADE_DOCUMENT] = made
     return [
         _account(
             table,
@@ -32,6 +35,10 @@ def row_accounts(tables: Mapping[str, TableCounts], told: TargetProgress) -> lis
         )
         for table in sorted(emitted.keys() | told.rows.keys() | told.not_mapped.keys())
     ]
+
+
+def _told(told: TargetProgress, table: str) -> int:
+    return sum(told.rows.get(table, {}).values()) + sum(told.not_mapped.get(table, {}).values())
 
 
 def lacking_concepts(lacking: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def rows_of_plan(plan: ReadPlan, written: Written) -> Rows:
     rows: Rows = {}
     otherwise = _OF_RESULT.get(written.result)
     for write in plan.writes:
-        if not write.count:
+        if not write.count or write.source_rows.keys() <= written.not_mapped.keys():
             continue
         verdict = written.verdicts.get(write.table)
         # The plan of a job that was retired empties tables: its own rows are of no account.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from carebus_contracts.documents import CcdaDocument
+from carebus_contracts.jobs import Filing
 from carebus_contracts.plans import ReadPlan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
@@ -20,6 +21,8 @@ class Delivery:
     version: Version
     job_id: str = ""
     dry_run: bool = False
+    filing: Filing = "none"
+    """Whether the job wants documents among those of OpenEMR's patients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Written:
     """Persons that the retirement of many took."""
     finer: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Rows of the plan by write and outcome (see ``accounting``), where more is known than the verdict says."""
+    not_mapped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What the plan has and this target has no place for, by table and reason."""
 
     @property
     def seen_before(self) -> bool:

@@ -53,6 +53,8 @@ class Document:
     """UUIDv5 over source, person and content: another content is another document."""
     xml: str
     """Pure ASCII."""
+    day: date | None
+    """Day up to which it tells; None when no record has one."""
     not_mapped: dict[str, dict[str, int]]
     """Rows without an entry, by OMOP table and reason (``NotMapped``)."""
 
@@ -83,6 +85,7 @@ def document(person: PersonRecords, *, settings: DocumentSettings) -> Document:
     people = sorted(person.rows(Person), key=content_key)
     deaths = sorted(person.rows(Death), key=content_key)
     body = "".join(_sections(person, chart))
+    span = _span(person)
     patient = people[0] if people else None
     head = header(
         patient,
@@ -93,12 +96,17 @@ def document(person: PersonRecords, *, settings: DocumentSettings) -> Document:
         reach=reach(person),
         custodian=chart.directory.sites.get(patient.care_site_id if patient else None, NOBODY).organization,
         concepts=concepts,
-        span=_span(person),
+        span=span,
         root=root,
         settings=settings,
     )
     document_id = _document_id(person, head, body)
-    return Document(document_id, f"{OPENING}{document_id}{head}{body}{CLOSING}", _not_mapped(person, chart))
+    return Document(
+        document_id,
+        f"{OPENING}{document_id}{head}{body}{CLOSING}",
+        settings.released or (span[1] if span else None),
+        _not_mapped(person, chart),
+    )
 
 
 def _sections(person: PersonRecords, chart: Chart) -> Iterable[str]:

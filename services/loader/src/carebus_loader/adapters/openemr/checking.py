@@ -13,7 +13,14 @@ from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_COLUMNS
 from carebus_loader.adapters.openemr.matching import MATCHES
 from carebus_loader.adapters.openemr.row_sql import temporary_tables
-from carebus_loader.adapters.openemr.schema import TABLES, WRITTEN, Column, Table
+from carebus_loader.adapters.openemr.schema import (
+    READ_FOR_DOCUMENTS,
+    TABLES,
+    WRITTEN,
+    WRITTEN_FOR_DOCUMENTS,
+    Column,
+    Table,
+)
 from carebus_loader.adapters.openemr.settings import OpenEmrSettings
 
 LOGIN = "carebus"
@@ -45,7 +52,9 @@ async def check_schema(session: Session, settings: OpenEmrSettings) -> None:
         ConfigurationError: The schema was not prepared, or a setting names nothing in it.
         SchemaFrozen: A table or column is not as we know it; the text says which and what is expected.
     """
-    found = await read_columns(session, (*WRITTEN, LEDGER, CONFLICTS, MATCHES))
+    documents = (*WRITTEN_FOR_DOCUMENTS, *READ_FOR_DOCUMENTS) if settings.sites_folder else ()
+    known = (*WRITTEN, *documents)
+    found = await read_columns(session, (*known, LEDGER, CONFLICTS, MATCHES))
     if not any(table in found for table in WRITTEN):
         raise ConfigurationError(
             f"CAREBUS_OPENEMR_DATABASE={settings.database} holds no OpenEMR: install OpenEMR there, or for a "
@@ -58,12 +67,12 @@ async def check_schema(session: Session, settings: OpenEmrSettings) -> None:
     ):
         if table not in found:
             raise ConfigurationError(f"the {what} {table} is not there yet: {_PREPARE}")
-    if faults := list(differences(found, (TABLES[name] for name in WRITTEN))):
+    if faults := list(differences(found, (TABLES[name] for name in known))):
         more = f", and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise SchemaFrozen(f"OpenEMR's schema is not the one of 7.0.4 to 8.2: {'; '.join(faults[:3])}{more}")
     if lacking := LEDGER_COLUMNS - set(found[LEDGER]):
         raise SchemaFrozen(f"the ledger {LEDGER} lacks {sorted(lacking)[0]}: it is of another version")
-    for table in WRITTEN:
+    for table in known:
         if "uuid" in TABLES[table].columns and not await _is_unique(session, table, "uuid"):
             raise SchemaFrozen(f"OpenEMR's {table}.uuid is expected to have a unique key")
     if not await session.select("SELECT 1 FROM facility WHERE id = %s", (settings.facility_id,)):

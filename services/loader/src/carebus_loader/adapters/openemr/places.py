@@ -209,7 +209,15 @@ RESULTS = Place(
     stands="t.result_status <> 'error'",
 )
 
+DOCUMENTS = Place(
+    "documents",
+    patient="foreign_id",
+    # Who moves a document to another patient in OpenEMR leaves its file where it is.
+    stands="t.deleted = 0 AND SUBSTRING_INDEX(SUBSTRING_INDEX(t.url, '/', -2), '/', 1) = t.foreign_id",
+)
+
 PLACES: Mapping[str, Place] = {
+    "documents": DOCUMENTS,
     "form_encounter": ENCOUNTERS,
     "form_encounter.measurement": ENCOUNTERS,
     "form_vitals.measurement": VITALS,
@@ -229,7 +237,8 @@ PLACES: Mapping[str, Place] = {
     "procedure_result.measurement": RESULTS,
     "procedure_result.observation": RESULTS,
 }
-"""By write of a plan; ``patient_data`` and ``patient_data.death`` have ways of their own (``charts``)."""
+"""By write of a plan; ``patient_data`` and ``patient_data.death`` have ways of their own (``charts``), and so
+have ``documents`` (``filing``)."""
 TARGETS = (
     ENCOUNTERS,
     LISTS,

@@ -79,6 +79,11 @@ async def _create_tables(session: Session, there: set[str]) -> list[str]:
             "INSERT INTO facility (id, name, pos_code) VALUES (%s, 'carebus demo clinic', 11)",
             (SHIPPED_FACILITY,),
         )
+    if not await session.select("SELECT 1 FROM categories"):
+        await session.execute(
+            "INSERT INTO categories (id, name, parent, lft, rght) VALUES (1, 'Categories', 0, 0, 3), "
+            "(13, 'CCDA', 1, 1, 2)"
+        )
     return [f"openemr: {len(missing)} tables of OpenEMR, for a demo"] if missing else []
 
 

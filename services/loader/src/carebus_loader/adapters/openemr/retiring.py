@@ -13,6 +13,7 @@ from carebus_loader.adapters.openemr import ledger
 from carebus_loader.adapters.openemr.changes import Change, change_of
 from carebus_loader.adapters.openemr.conflicts import forget_subjects
 from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.filing import Filing
 from carebus_loader.adapters.openemr.judging import (
     ALL_TABLES,
     GONE,
@@ -30,7 +31,7 @@ _SUBJECTS_A_TRANSACTION = 200
 _TOMBSTONE = PlannedTable(kind="tombstone", table=ALL_TABLES, hash="", count=0)
 
 
-async def retire(session: Session, delivery: Delivery) -> Written:
+async def retire(session: Session, delivery: Delivery, filing: Filing) -> Written:
     """Take away all subjects that are older than the plan, some at a time, and keep a floor for late ones.
 
     The floor comes first: who holds it shared is waited for, who comes after sees it.
@@ -49,7 +50,7 @@ async def retire(session: Session, delivery: Delivery) -> Written:
     tables: dict[str, int] = {}
     after = ALL_SUBJECTS
     while keys := await _next_subjects(session, delivery, after):
-        for change in await _retire_some(session, delivery, keys):
+        for change in await _retire_some(session, delivery, keys, filing):
             persons += _is_gone(change)
             deleted += change.deleted
             for table, count in change.written.tables.items():
@@ -103,7 +104,7 @@ async def _next_subjects(session: Session, delivery: Delivery, after: str) -> li
 
 
 async def _retire_some(
-    session: Session, delivery: Delivery, keys: Sequence[ledger.SubjectKey]
+    session: Session, delivery: Delivery, keys: Sequence[ledger.SubjectKey], filing: Filing
 ) -> list[Change]:
     await clear_staging(session)
     await session.begin()
@@ -118,6 +119,7 @@ async def _retire_some(
         range(0),
         direct=False,
     )
+    await filing.take_away(session, changes)
     await session.commit()
     return changes
 

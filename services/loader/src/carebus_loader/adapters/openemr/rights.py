@@ -5,29 +5,32 @@ from __future__ import annotations
 from carebus_loader.adapters.openemr.conflicts import CONFLICTS
 from carebus_loader.adapters.openemr.ledger import LEDGER
 from carebus_loader.adapters.openemr.matching import MATCHES
-from carebus_loader.adapters.openemr.schema import WRITTEN
+from carebus_loader.adapters.openemr.schema import READ_FOR_DOCUMENTS, WRITTEN, WRITTEN_FOR_DOCUMENTS
 
 READ = ("users",)
 """The provider's login is looked up there."""
 
 
-def grants(database: str, user: str) -> list[str]:
+def grants(database: str, user: str, *, documents: bool = False) -> list[str]:
     """Return the statements that an administrator runs.
 
     Args:
         database: OpenEMR's schema.
         user: ``name@host``; without a host from everywhere.
+        documents: Whether documents are filed.
     """
     name, _, host = user.rpartition("@") if "@" in user else (user, "", "%")
     account = f"{_literal(name)}@{_literal(host)}"
     place = _quoted(database)
+    read = (*READ, *(READ_FOR_DOCUMENTS if documents else ()))
+    written = (*WRITTEN, *(WRITTEN_FOR_DOCUMENTS if documents else ()))
     return [
         # staged rows are temporary tables; the right holds for a whole schema only
         f"GRANT CREATE TEMPORARY TABLES ON {place}.* TO {account}",
-        *(f"GRANT SELECT ON {place}.{_quoted(table)} TO {account}" for table in READ),
+        *(f"GRANT SELECT ON {place}.{_quoted(table)} TO {account}" for table in read),
         *(
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {place}.{_quoted(table)} TO {account}"
-            for table in (*WRITTEN, LEDGER, CONFLICTS, MATCHES)
+            for table in (*written, LEDGER, CONFLICTS, MATCHES)
         ),
     ]
 

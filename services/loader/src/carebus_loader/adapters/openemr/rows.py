@@ -294,7 +294,7 @@ def _grouped(charted: Sequence[Charted]) -> list[tuple[tuple[Place, tuple[str, .
     groups: dict[tuple[Place, tuple[str, ...]], _Rows] = {}
     for c in charted:
         for write, rows in c.change.put.items():
-            if rows and not write.startswith(PATIENT):
+            if rows and not write.startswith(PATIENT) and place_of(write) in TARGETS:
                 place, columns = place_of(write), c.change.columns[write]
                 check_rows(place, columns)
                 groups.setdefault((place, columns), []).append((c.pid, rows))

@@ -616,6 +616,18 @@ _ALL = (
         keys=("revision", "foreign_id", "foreign_reference_id,foreign_reference_table", "owner"),
     ),
     _table(
+        "categories",
+        """
+        id int! = 0
+        name varchar(255)
+        parent int! = 0
+        lft int! = 0
+        rght int! = 0
+        """,
+        primary="id",
+        keys=("parent", "lft,rght"),
+    ),
+    _table(
         "categories_to_documents",
         """
         category_id int! = 0
@@ -651,3 +663,7 @@ WRITTEN = (
     "form_vitals",
 )
 """Tables that this version writes or reads; their shape is checked before any message is taken."""
+
+WRITTEN_FOR_DOCUMENTS = ("documents", "categories_to_documents")
+"""... and those where documents are filed."""
+READ_FOR_DOCUMENTS = ("categories",)

@@ -51,6 +51,14 @@ class OpenEmrSettings(Settings):
         "person_source_value is that person; or ask a person, also where birth date and sex agree "
         "(`carebus matches`).",
     )
+    sites_folder: Path | None = Field(
+        default=None,
+        description="OpenEMR's folder `sites`, as this process sees it, for documents that jobs want among the "
+        "patients'. The user must be able to write in its `documents`; without it nothing is filed.",
+    )
+    site: str = Field(
+        default="default", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="The site in that folder."
+    )
     connect_timeout_s: float = Field(default=10, gt=0)
     write_timeout_s: float = Field(
         default=300, gt=0, description="A batch that takes longer is rolled back and tried again."

@@ -20,6 +20,7 @@ from carebus_loader.adapters.openemr.checking import check_schema, open_session
 from carebus_loader.adapters.openemr.conflicts import set_aside
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.errors import DuplicateKey, LockConflict
+from carebus_loader.adapters.openemr.filing import Filing
 from carebus_loader.adapters.openemr.judging import Judgement, Standing, judge
 from carebus_loader.adapters.openemr.lab_codes import LabCodes
 from carebus_loader.adapters.openemr.matching import settle
@@ -56,6 +57,7 @@ class OpenEmrTarget:
         self._sources: set[str] = set()
         self._vaccines = VaccineCodes()
         self._tests = LabCodes()
+        self._filing = Filing(settings)
 
     async def start(self) -> None:
         """Connect, and check that tables and ledger are the ones that we know.
@@ -68,6 +70,7 @@ class OpenEmrTarget:
         session = await Session.open(self._settings, starting=True)
         try:
             await check_schema(session, self._settings)
+            await self._filing.start(session)
         finally:
             session.close()
         self._session = await open_session(self._settings, starting=True)
@@ -75,12 +78,13 @@ class OpenEmrTarget:
     async def stop(self) -> None:
         """Close all connections."""
         self._drop()
+        self._filing.stop()
         if self._pinging is not None:
             self._pinging.close()
             self._pinging = None
 
     async def ping(self) -> None:
-        """Answer quickly whether the database does; on a connection that writing does not occupy.
+        """Answer quickly whether database and folder do; on a connection that writing does not occupy.
 
         Raises:
             TargetUnavailable: It does not.
@@ -89,6 +93,7 @@ class OpenEmrTarget:
             if self._pinging is None:
                 self._pinging = await Session.open(self._settings)
             await self._pinging.select("SELECT 1")
+            await self._filing.ping()
         except BaseException:
             if self._pinging is not None:
                 self._pinging.close()
@@ -97,7 +102,7 @@ class OpenEmrTarget:
 
     def grants(self, user: str) -> list[str]:
         """Return the statements that give a user (``name`` or ``name@host``) the rights of a loader."""
-        return grants(self._settings.database, user)
+        return grants(self._settings.database, user, documents=self._settings.sites_folder is not None)
 
     async def prepare(self) -> list[str]:
         """Make the ledger and what rows refer to; see ``preparing.prepare``."""
@@ -114,7 +119,7 @@ class OpenEmrTarget:
         async with self._turn:
             try:
                 async with asyncio.timeout(self._settings.write_timeout_s):
-                    return await self._write(batch)
+                    return await self._filing.passing(batch, self._write)
             except TimeoutError:
                 self._drop()
                 raise TargetUnavailable(
@@ -142,8 +147,11 @@ class OpenEmrTarget:
         written: dict[int, Written] = {}
         for at, delivery in enumerate(batch):
             if delivery.plan.retires:
-                act = would_retire if delivery.dry_run else retire
-                written[at] = await act(session, delivery)
+                written[at] = (
+                    await would_retire(session, delivery)
+                    if delivery.dry_run
+                    else await retire(session, delivery, self._filing)
+                )
         plans = [(at, d) for at, d in enumerate(batch) if at not in written]
         dry = [(at, d) for at, d in plans if d.dry_run]
         wet = [(at, d) for at, d in plans if not d.dry_run]
@@ -191,9 +199,11 @@ class OpenEmrTarget:
         before = await ledger.read_subjects(session, map(_key, batch))
         judged = _judged(batch, before)
         if not any(j.noted for j in judged):
+            await self._filing.clean(session, judged)
             return [Change(j, {}).written for j in judged]
         charts = await self._charts(session, judged)
         block = await reserve_encounters(session, sum(map(_encounters, judged)))
+        numbers = await self._filing.reserve(session, judged)
         await self._vaccines.know(session, self._settings.database, judged)
         await self._tests.know(session, self._settings.database, judged)
         if not direct or any(j.standing.known and j.rewritten for j in judged) or _found(charts):
@@ -209,7 +219,9 @@ class OpenEmrTarget:
             (_entry(c, where) for c, where in zip(changes, charted, strict=True) if c.judgement.noted),
         )
         await put_rows(session, [c for c in charted if c is not None], block, direct=direct)
+        replaced = await self._filing.put(session, charted, numbers)
         await session.commit()
+        await self._filing.clean(session, judged, replaced)
         return [change.written for change in changes]
 
     async def _charts(self, session: Session, judged: Sequence[Judgement]) -> Charts:

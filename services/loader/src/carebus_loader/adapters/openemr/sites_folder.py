@@ -1,0 +1,148 @@
+"""The folder where OpenEMR keeps documents: a folder a patient, and in it files that are named by uuids.
+
+OpenEMR finds a file by the last parts of its row's ``url``, whatever stands before them, so the two may
+see the folder under different paths.
+
+Source:
+    OpenEMR 8.2.0-dev, ``Document`` (createDocument, get_filesystem_filepath).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+from carebus_contracts.errors import TargetUnavailable
+
+_OF_DOCUMENT = 8
+"""First bytes that a file's uuid shares with its document's: so what is left of a document is known again."""
+_START = 2 * _OF_DOCUMENT + 3
+"""Characters that they are in a name, hyphens included."""
+T = TypeVar("T")
+_URL_LENGTH = 255
+_LONGEST_PID = 19
+
+
+def drive_uuid(document: bytes, content_hash: str) -> bytes:
+    """Return the uuid that names the file of a document with this content, a UUIDv8.
+
+    Another content gets another name: a file that a row tells of is never written again.
+    """
+    rest = bytearray(blake2b(content_hash.encode(), digest_size=16 - _OF_DOCUMENT).digest())
+    rest[0] = 0x80 | rest[0] & 0x3F
+    return document[:_OF_DOCUMENT] + bytes(rest)
+
+
+class SitesFolder:
+    """The documents of one site, by patient's number. Blocking: call it off the event loop."""
+
+    def __init__(self, sites: Path, site: str) -> None:
+        self.path = Path(os.path.abspath(sites)) / site / "documents"
+        self._system = f"OpenEMR's folder {self.path}"
+
+    def fault(self) -> str:
+        """Return what keeps us from writing here, in a clause; nothing when nothing does."""
+        if len(self.url(10**_LONGEST_PID - 1, bytes(16))) > _URL_LENGTH:
+            return "its path is too long for OpenEMR's table documents"
+        if not self.path.is_dir():
+            return "it is not there, or is no folder"
+        if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
+            return "this user may not write in it"
+        return ""
+
+    def check(self) -> None:
+        """Look whether documents could be written.
+
+        Raises:
+            TargetUnavailable: They could not.
+        """
+        if fault := self.fault():
+            raise self._away(fault)
+
+    def url(self, pid: int, drive: bytes) -> str:
+        """Return the ``url`` of a file's row."""
+        return f"file://{self.path}/{pid}/{UUID(bytes=drive)}"
+
+    def write(self, pid: int, drive: bytes, content: bytes) -> bool:
+        """Write a file so that it is there whole, and for good, or not at all.
+
+        Returns:
+            Whether more than this file is there of the document.
+
+        Raises:
+            TargetUnavailable: The folder does not take it.
+        """
+        return self._asked(lambda: self._write(pid, str(UUID(bytes=drive)), content))
+
+    def remove(self, pid: int, document: bytes, *, but: str = "") -> None:
+        """Remove the files of a document, and what is left of interrupted tries.
+
+        Args:
+            pid: Of the patient.
+            document: The document's uuid.
+            but: Name of the one file that stays.
+
+        Raises:
+            TargetUnavailable: The folder does not let us.
+        """
+        self._asked(lambda: self._remove(pid, str(UUID(bytes=document))[:_START], but))
+
+    def _write(self, pid: int, name: str, content: bytes) -> bool:
+        folder = self.path / str(pid)
+        # Who may read and write is what OpenEMR's administrator said of the folder above; others never.
+        mode = stat.S_IMODE(self.path.stat().st_mode) & 0o2770
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            others = any(n != name for n in os.listdir(folder) if n.startswith(name[:_START]))
+        else:
+            folder.chmod(mode)
+            _sync(self.path)
+            others = False
+        # Who was given up may still be writing: two tries share no part.
+        part = folder / f"{name}.{uuid4().hex[:8]}.part"
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            os.fchmod(descriptor, mode & 0o660)
+            file.flush()
+            os.fsync(descriptor)
+        part.replace(folder / name)
+        _sync(folder)
+        return others
+
+    def _remove(self, pid: int, start: str, kept: str) -> None:
+        folder = self.path / str(pid)
+        try:
+            ours = [name for name in os.listdir(folder) if name.startswith(start) and name != kept]
+        except FileNotFoundError:
+            return
+        for name in ours:
+            (folder / name).unlink(missing_ok=True)
+        if ours:
+            _sync(folder)
+
+    def _asked(self, what: Callable[[], T]) -> T:
+        try:
+            return what()
+        except OSError as error:
+            raise self._away(f"{type(error).__name__}, {os.strerror(error.errno or 0)}") from None
+
+    def _away(self, why: str) -> TargetUnavailable:
+        return TargetUnavailable(
+            f"{self._system} takes no documents: {why}; see CAREBUS_OPENEMR_SITES_FOLDER",
+            system=self._system,
+        )
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
