@@ -11,6 +11,7 @@ import pytest
 from carebus_contracts.errors import ConstraintViolated, UnsupportedContract
 from carebus_contracts.plans import encode_plan, encode_write, read_plan
 from carebus_contracts.receipts import Result
+from carebus_contracts.versions import Version
 from carebus_loader.adapters.openemr import OpenEmrTarget
 from support.target_suite import put
 
@@ -192,6 +193,32 @@ async def test_lost_ledger_finds_the_rows_again(target: OpenEmrTarget, read: Rea
 
     assert written.result is Result.APPLIED
     assert read(counts) == before
+
+
+async def test_a_newer_version_of_the_same_leaves_the_ledger_row_alone(
+    target: OpenEmrTarget, read: Read, source: str
+) -> None:
+    """It stands in a narrow table, holds against older plans, and is void once there is anything newer."""
+    as_it_was, other, late = [a_plan(source, 1, problems={1: title}) for title in ("Asthma", "Gout", "Rash")]
+    ledger = "SELECT state, last_job FROM carebus_subject WHERE source = %s AND subject <> '*'"
+    raised = "SELECT version FROM carebus_raised WHERE source = %s"
+    await put(target, as_it_was, v=1)
+    before = read(ledger, source)
+
+    again = await put(target, as_it_was, v=5)
+    after, version = read(ledger, source), read(raised, source)
+    older = await put(target, other, v=4)
+    missing = [await target.vanished(source, Version(v)) for v in (5, 6)]
+    newer = await put(target, other, v=7)
+    between = await put(target, late, v=6)
+
+    assert [w.result for w in (again, older, newer, between)] == [
+        Result.UNCHANGED, Result.STALE, Result.APPLIED, Result.STALE,
+    ]  # fmt: skip
+    assert after == before
+    assert version == [(str(Version(5)),)]
+    assert missing == [[], [1]]
+    assert problems(read, source) == {"Gout": 1}
 
 
 async def test_retired_person_keeps_the_patient_row(target: OpenEmrTarget, read: Read, source: str) -> None:

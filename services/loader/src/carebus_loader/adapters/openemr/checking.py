@@ -10,7 +10,7 @@ from typing import NamedTuple
 from carebus_contracts.errors import ConfigurationError, SchemaFrozen
 from carebus_loader.adapters.openemr.conflicts import CONFLICTS
 from carebus_loader.adapters.openemr.connection import Session
-from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_COLUMNS
+from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_COLUMNS, RAISED
 from carebus_loader.adapters.openemr.matching import MATCHES
 from carebus_loader.adapters.openemr.row_sql import temporary_tables
 from carebus_loader.adapters.openemr.schema import (
@@ -54,7 +54,7 @@ async def check_schema(session: Session, settings: OpenEmrSettings) -> None:
     """
     documents = (*WRITTEN_FOR_DOCUMENTS, *READ_FOR_DOCUMENTS) if settings.sites_folder else ()
     known = (*WRITTEN, *documents)
-    found = await read_columns(session, (*known, LEDGER, CONFLICTS, MATCHES))
+    found = await read_columns(session, (*known, LEDGER, RAISED, CONFLICTS, MATCHES))
     if not any(table in found for table in WRITTEN):
         raise ConfigurationError(
             f"CAREBUS_OPENEMR_DATABASE={settings.database} holds no OpenEMR: install OpenEMR there, or for a "
@@ -62,6 +62,7 @@ async def check_schema(session: Session, settings: OpenEmrSettings) -> None:
         )
     for what, table in (
         ("ledger", LEDGER),
+        ("record of raised versions", RAISED),
         ("record of conflicts", CONFLICTS),
         ("record of matches", MATCHES),
     ):

@@ -32,6 +32,8 @@ class Standing:
     """Whether the ledger has a row for it."""
     last_job: str = ""
     """The job of the newest statement about it."""
+    digest: bytes = b""
+    """Of what the ledger says, as it stands there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
-"""Our one table in OpenEMR's schema: what stands there of each subject, and since which version.
+"""What stands in OpenEMR's schema of each subject, and since which version.
 
-It is written in the transaction of the data, which makes delivery at least once an effect of once. A
+It is written in the transaction of the data, which makes delivery at least once an effect of once. Most persons of
+a source that is loaded again are as they were, only at a newer version: that stands in a narrow table of its own,
+as a row of the other is kilobytes, which the server would write whole, before and after, into its binary log. A
 row of subject ``*`` keeps the floors of a source: versions up to which all of it, or all of one job, was
 retired. That row is there before any other of the source, so that writers and retirers meet on its lock.
 """
@@ -8,8 +10,10 @@ retired. That row is there before any other of the source, so that writers and r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
 
 from carebus_contracts.plans import ALL_SUBJECTS
 from carebus_contracts.versions import Version
@@ -34,11 +38,28 @@ CREATE TABLE IF NOT EXISTS {LEDGER} (
   PRIMARY KEY (source, subject)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='carebus: what it wrote here'
 """
+RAISED = "carebus_raised"
+RAISED_DDL = f"""
+CREATE TABLE IF NOT EXISTS {RAISED} (
+  source       VARCHAR(63)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  subject      VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  state_digest BINARY(8)    NOT NULL COMMENT 'of the state in {LEDGER} that this is about; any other is newer',
+  version      VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'of all that it holds',
+  last_job     VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (source, subject)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='carebus: what was found as it is, since'
+"""
 LEDGER_COLUMNS = frozenset(
     {"source", "subject", "state", "chart", "pid", "tombstone", "last_job", "row_index"}
 )
 
+_STANDING = (
+    f"SELECT s.subject, s.state, s.chart, s.last_job, r.state_digest, r.version, r.last_job FROM {LEDGER} s "
+    f"LEFT JOIN {RAISED} r ON r.source = s.source AND r.subject = s.subject "
+)
+
 SubjectKey = tuple[str, str]
+_DIGEST = 8
 _STATEMENT_BYTES = 4_000_000
 """Servers take packets of 16 MB unless told otherwise."""
 
@@ -88,12 +109,12 @@ async def read_subjects(session: Session, keys: Iterable[SubjectKey], *, lock: b
     for source, subjects in by_source.items():
         floors[source] = await read_floors(session, source, "LOCK IN SHARE MODE" if lock else "")
         found = await session.select(
-            f"SELECT subject, state, chart, last_job FROM {LEDGER} WHERE source = %s AND subject IN "
-            f"({_places(len(subjects))}) ORDER BY subject {'FOR UPDATE' if lock else ''}",
+            f"{_STANDING} WHERE s.source = %s AND s.subject IN ({_places(len(subjects))}) "
+            f"ORDER BY s.subject {'FOR UPDATE' if lock else ''}",
             (source, *subjects),
         )
-        for subject, state, chart, last_job in found:
-            standing[source, subject] = Standing(unpack(state), chart, known=True, last_job=last_job)
+        for subject, *cells in found:
+            standing[source, subject] = _standing(cells)
     return Read(standing, floors)
 
 
@@ -116,27 +137,28 @@ async def write_floors(session: Session, source: str, floors: Floors) -> None:
 async def live_subjects(
     session: Session, source: str, of_job: str, *, after: str, limit: int
 ) -> list[SubjectKey]:
-    """Return the next subjects of a source, or of one of its jobs, in key order."""
-    of = "AND last_job = %s" if of_job else ""
-    found = await session.select(
-        f"SELECT subject FROM {LEDGER} WHERE source = %s AND subject > %s AND tombstone = 0 {of} "
-        "ORDER BY subject LIMIT %s",
-        (source, after, *([of_job] if of_job else []), limit),
+    """Return next subjects of a source, or of one of its jobs, in key order."""
+    return await _live(
+        session, source, lambda s: not of_job or s.last_job == of_job, after=after, limit=limit
     )
-    return [(source, subject) for (subject,) in found]
 
 
 async def vanished_subjects(
     session: Session, source: str, version: Version, *, after: str, limit: int
 ) -> list[SubjectKey]:
     """Return next subjects of a source of whom nothing is as new as a version, in key order."""
+    return await _live(session, source, lambda s: vanished(s.held, version), after=after, limit=limit)
+
+
+async def _live(
+    session: Session, source: str, wanted: Callable[[Standing], bool], *, after: str, limit: int
+) -> list[SubjectKey]:
     while found := await session.select(
-        f"SELECT subject, state FROM {LEDGER} WHERE source = %s AND subject > %s AND tombstone = 0 "
-        "ORDER BY subject LIMIT %s",
+        f"{_STANDING} WHERE s.source = %s AND s.subject > %s AND s.tombstone = 0 ORDER BY s.subject LIMIT %s",
         (source, after, limit),
     ):
-        if gone := [subject for subject, state in found if vanished(unpack(state), version)]:
-            return [(source, subject) for subject in gone]
+        if chosen := [subject for subject, *cells in found if wanted(_standing(cells))]:
+            return [(source, subject) for subject in chosen]
         after = found[-1][0]
     return []
 
@@ -173,13 +195,49 @@ async def write_subjects(session: Session, entries: Iterable[Entry]) -> None:
     )
     fresh = [_values(e) for e in ordered if not e.judgement.standing.known]
     changed = [_values(e) for e in ordered if e.judgement.standing.known and e.index is not None]
-    noted = [_values(e)[:-1] for e in ordered if e.judgement.standing.known and e.index is None]
+    raised = {id(e): row for e in ordered if (row := _raised(e)) is not None}
+    noted = [
+        _values(e)[:-1]
+        for e in ordered
+        if e.judgement.standing.known and e.index is None and id(e) not in raised
+    ]
     await _insert(session, fresh, _COLUMNS, "")
     await _insert(session, changed, _COLUMNS, _updating(_COLUMNS))
     await _insert(session, noted, _COLUMNS[:-1], _updating(_COLUMNS[:-1]))
+    await _insert(session, list(raised.values()), _RAISED_COLUMNS, _updating(_RAISED_COLUMNS), table=RAISED)
 
 
 _COLUMNS = ("source", "subject", "state", "chart", "pid", "tombstone", "last_job", "row_index")
+_RAISED_COLUMNS = ("source", "subject", "state_digest", "version", "last_job")
+
+
+def _standing(cells: Sequence[Any]) -> Standing:
+    """Return what a row of ``_STANDING`` says, without the subject."""
+    state, chart, last_job, raised_digest, raised_version, raised_job = cells
+    digest = blake2b(state.encode(), digest_size=_DIGEST).digest()
+    held = unpack(state)
+    if raised_version is None or raised_digest != digest:
+        return Standing(held, chart, known=True, last_job=last_job, digest=digest)
+    version = Version.parse(raised_version)
+    held = {table: Held(version, there.hash) for table, there in held.items()}
+    return Standing(held, chart, known=True, last_job=raised_job, digest=digest)
+
+
+def _raised(entry: Entry) -> tuple[object, ...] | None:
+    """Return the row that raises all of a subject to one version; None when anything else is new."""
+    after, standing = entry.judgement.held, entry.judgement.standing
+    versions = {there.version for there in after.values()}
+    if (
+        not standing.known
+        or entry.index is not None
+        or entry.chart not in {None, standing.chart}
+        or len(versions) != 1
+        or {table: there.hash for table, there in after.items()}
+        != {table: there.hash for table, there in standing.held.items()}
+    ):
+        return None
+    plan = entry.judgement.delivery.plan
+    return plan.source, plan.subject, standing.digest, str(versions.pop()), entry.judgement.last_job
 
 
 def _values(entry: Entry) -> tuple[object, ...]:
@@ -206,9 +264,14 @@ def _updating(columns: Sequence[str]) -> str:
 
 
 async def _insert(
-    session: Session, rows: Sequence[tuple[object, ...]], columns: Sequence[str], conflict: str
+    session: Session,
+    rows: Sequence[tuple[object, ...]],
+    columns: Sequence[str],
+    conflict: str,
+    *,
+    table: str = LEDGER,
 ) -> None:
-    head = f"INSERT INTO {LEDGER} ({', '.join(columns)}) VALUES "
+    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
     for part in _by_bytes(rows):
         await session.execute(
             f"{head}{', '.join(map(_row_sql, part))} {conflict}",

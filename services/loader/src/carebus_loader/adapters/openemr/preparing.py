@@ -10,7 +10,7 @@ from carebus_loader.adapters.openemr.checking import LAB, LOGIN, read_columns
 from carebus_loader.adapters.openemr.conflicts import CONFLICTS, CONFLICTS_DDL
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.derived_sql import LOCATION_ROW, part, register
-from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_DDL
+from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_DDL, RAISED, RAISED_DDL
 from carebus_loader.adapters.openemr.matching import MATCHES, MATCHES_DDL
 from carebus_loader.adapters.openemr.schema import TABLES
 from carebus_loader.adapters.openemr.settings import OpenEmrSettings
@@ -33,7 +33,7 @@ async def prepare(settings: OpenEmrSettings) -> list[str]:
     session = await Session.open(settings, owner=True, starting=True)
     try:
         async with named_lock(session, settings.database, "prepare"):
-            found = await read_columns(session, (*TABLES, LEDGER, CONFLICTS, MATCHES))
+            found = await read_columns(session, (*TABLES, LEDGER, RAISED, CONFLICTS, MATCHES))
             if settings.create_schema:
                 done += await _create_tables(session, set(found))
             elif "patient_data" not in found:
@@ -43,6 +43,7 @@ async def prepare(settings: OpenEmrSettings) -> list[str]:
                 )
             for what, table, ddl in (
                 ("ledger", LEDGER, LEDGER_DDL),
+                ("record of raised versions", RAISED, RAISED_DDL),
                 ("record of conflicts", CONFLICTS, CONFLICTS_DDL),
                 ("record of matches", MATCHES, MATCHES_DDL),
             ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from carebus_loader.adapters.openemr.conflicts import CONFLICTS
-from carebus_loader.adapters.openemr.ledger import LEDGER
+from carebus_loader.adapters.openemr.ledger import LEDGER, RAISED
 from carebus_loader.adapters.openemr.matching import MATCHES
 from carebus_loader.adapters.openemr.schema import READ_FOR_DOCUMENTS, WRITTEN, WRITTEN_FOR_DOCUMENTS
 
@@ -30,7 +30,7 @@ def grants(database: str, user: str, *, documents: bool = False) -> list[str]:
         *(f"GRANT SELECT ON {place}.{_quoted(table)} TO {account}" for table in read),
         *(
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {place}.{_quoted(table)} TO {account}"
-            for table in (*written, LEDGER, CONFLICTS, MATCHES)
+            for table in (*written, LEDGER, RAISED, CONFLICTS, MATCHES)
         ),
     ]
 
