@@ -51,8 +51,10 @@ async def loads(
     """The handlers of all loaders, at stores of these tests' own."""
     server, name = Server(stack), f"rows_{uuid4().hex[:8]}"
     server.import_file(name, shared / "openemr" / "database.sql")
+    sites = tmp_path_factory.mktemp("sites")
+    (sites / "default" / "documents").mkdir(parents=True)
     targets = [
-        OpenEmrTarget(server.settings(name)),
+        OpenEmrTarget(server.settings(name, sites_folder=sites)),
         PostgresTarget(postgres_settings(stack, name)),
         ClickHouseTarget(clickhouse_settings(stack, name)),
     ]
@@ -106,7 +108,7 @@ async def run(
         ledger.apply(done, 3)
         messages = [
             Received(payload, Envelope(job_id=job_id, slice=number, attempt="a", ordinal=n,
-                                       version=Version(version), targets=TARGETS, dry_run=dry_run),
+                                       version=Version(version), targets=TARGETS, dry_run=dry_run, filing="wanted"),
                      "t", 0, n, 0, b"k", 1)
             for n, payload in enumerate(payloads)
         ]  # fmt: skip
@@ -153,6 +155,9 @@ async def test_every_row_is_accounted_for(loads: Mapping[str, Load], source: Ext
         assert set(by_outcome(first, target)) <= {"written", "not_mapped"}
         assert set(by_outcome(again, target)) <= {"unchanged", "not_mapped"}
         assert set(by_outcome(older, target)) <= {"stale", "not_mapped"}
+    for report, outcome in ((first, "written"), (again, "unchanged"), (older, "stale")):
+        (documents,) = (a for t in report["targets"] for a in t["accounts"] if a["table"] == "ccda_document")
+        assert documents["emitted"] == documents[outcome] == len(source.values)
     assert set(by_outcome(first, "postgres")) == set(by_outcome(first, "clickhouse")) == {"written"}
 
 

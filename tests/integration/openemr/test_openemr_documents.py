@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import orjson
 import pytest
 
 from carebus_contracts.documents import CcdaDocument
-from carebus_contracts.errors import ConfigurationError, TargetUnavailable
+from carebus_contracts.errors import ConfigurationError, ConstraintViolated, TargetUnavailable
 from carebus_contracts.omop.bundle import PersonRecords, decode_person
 from carebus_contracts.plans import ReadPlan, read_plan
 from carebus_contracts.receipts import Result
@@ -490,6 +491,62 @@ async def test_a_folder_or_category_that_is_not_there_is_said_at_the_start(
     server.query(f"DELETE FROM {database}.categories WHERE name = 'CCDA'")
     with pytest.raises(ConfigurationError, match="no category CCDA"):
         await OpenEmrTarget(server.settings(database, sites_folder=clinic.sites)).start()
+
+
+async def test_a_lost_file_comes_back_with_the_next_job(target: OpenEmrTarget, clinic: Clinic) -> None:
+    """The same content restores it, and changes no row; not where staff deleted the document."""
+    plans = [filed(clinic.person(n)) for n in (1, 2)]
+    for plan in plans:
+        await put(target, plan, v=1)
+    clinic.read("UPDATE documents SET deleted = 1 WHERE id = %s", clinic.row(2)["id"])
+    before = clinic.row(1), clinic.row(2)
+    for file in clinic.root.glob("*/*"):
+        file.unlink()
+
+    written = await target.write([Delivery(plan, Version(2), "job") for plan in plans])
+
+    assert [w.result for w in written] == [Result.UNCHANGED] * 2
+    assert (clinic.row(1), clinic.row(2)) == before
+    assert clinic.files() == {place(clinic.row(1)): xml_of(clinic.person(1))}
+
+
+async def test_a_file_that_is_not_the_one_of_its_row_costs_its_neighbours_nothing(
+    target: OpenEmrTarget, clinic: Clinic
+) -> None:
+    """The plan is refused for good; the others of the batch are filed when it stands alone."""
+    good, bad = filed(clinic.person(1)), filed(clinic.person(2))
+    other = msgspec.structs.replace(
+        bad, files={uuid: good.files[next(iter(good.files))] for uuid in bad.files}
+    )
+    without = msgspec.structs.replace(bad, files={})
+
+    for plan, why in ((other, "not the one"), (without, "without its file")):
+        with pytest.raises(ConstraintViolated, match=f"^documents: .*{why}"):
+            await put(target, good, plan)
+    await put(target, good)
+
+    assert clinic.files() == {place(clinic.row(1)): xml_of(clinic.person(1))}
+    assert clinic.rows(2) == []
+
+
+async def test_a_patient_whom_openemr_had_gets_the_document(filing: OpenEmrSettings, clinic: Clinic) -> None:
+    """It stands in the folder of the number that staff gave."""
+    number = f"MRN-{uuid4().hex[:8]}"
+    clinic.read(
+        "INSERT INTO patient_data (pid, pubpid, fname, lname, DOB, sex) "
+        "SELECT COALESCE(MAX(pid), 0) + 1, %s, 'by', 'hand', '1970-01-01', 'Female' FROM patient_data",
+        number,
+    )
+    ((pid,),) = clinic.read("SELECT pid FROM patient_data WHERE pubpid = %s", number)
+    target = OpenEmrTarget(filing.model_copy(update={"match": "pubpid"}))
+    await target.start()
+
+    await put(target, msgspec.structs.replace(filed(clinic.person()), match=number))
+    await target.stop()
+
+    (file,) = clinic.root.glob("*/*")
+    assert file.parent.name == str(pid)
+    assert clinic.read("SELECT foreign_id FROM documents WHERE url = %s", f"file://{file}") == [(pid,)]
 
 
 async def test_dry_run_writes_no_file(target: OpenEmrTarget, clinic: Clinic) -> None:

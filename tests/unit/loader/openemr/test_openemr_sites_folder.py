@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from carebus_contracts.errors import TargetUnavailable
+from carebus_loader.adapters.openemr.document_rows import folder_and_name
 from carebus_loader.adapters.openemr.sites_folder import SitesFolder, drive_uuid
 
 DOCUMENT = UUID("0d90c224-31a5-8b66-84fb-894b714d5580").bytes
@@ -124,3 +125,21 @@ def test_what_goes_wrong_names_folder_and_cause_but_no_patient(sites: Path, fold
 
     assert "171717" not in str(raised.value)
     assert raised.value.system == f"OpenEMR's folder {sites}/default/documents"
+
+
+def test_a_url_names_folder_and_file_whatever_stands_before() -> None:
+    """OpenEMR looks at the last parts only; a url that is not of this shape names folder 0, where nothing is."""
+    assert folder_and_name("file:///srv/sites/default/documents/17/abc") == (17, "abc")
+    assert folder_and_name("file:///srv/sites/default/documents/x/abc") == (0, "abc")
+    assert folder_and_name("scan.pdf") == (0, "scan.pdf")
+    assert folder_and_name("") == (0, "")
+
+
+def test_a_lost_file_is_noticed(sites: Path, folder: SitesFolder) -> None:
+    """A folder that is away as a whole is no lost file."""
+    there = [folder.has(17, DOCUMENT), folder.write(17, DOCUMENT, b"x"), folder.has(17, DOCUMENT)]
+    (sites / "default" / "documents").rename(sites / "away")
+
+    assert there == [False, False, True]
+    with pytest.raises(TargetUnavailable):
+        folder.has(17, DOCUMENT)

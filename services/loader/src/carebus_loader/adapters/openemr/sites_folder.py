@@ -68,6 +68,15 @@ class SitesFolder:
         """Return the ``url`` of a file's row."""
         return f"file://{self.path}/{pid}/{UUID(bytes=drive)}"
 
+    def has(self, pid: int, drive: bytes) -> bool:
+        """Whether a file is there.
+
+        Raises:
+            TargetUnavailable: The folder is not.
+        """
+        self.check()
+        return (self.path / str(pid) / str(UUID(bytes=drive))).is_file()
+
     def write(self, pid: int, drive: bytes, content: bytes) -> bool:
         """Write a file so that it is there whole, and for good, or not at all.
 

@@ -219,7 +219,7 @@ class OpenEmrTarget:
             (_entry(c, where) for c, where in zip(changes, charted, strict=True) if c.judgement.noted),
         )
         await put_rows(session, [c for c in charted if c is not None], block, direct=direct)
-        replaced = await self._filing.put(session, charted, numbers)
+        replaced = await self._filing.put(session, judged, charted, numbers)
         await session.commit()
         await self._filing.clean(session, judged, replaced)
         return [change.written for change in changes]
