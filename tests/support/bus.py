@@ -89,12 +89,12 @@ async def working(
         yield worker
     finally:
         worker._stop.set()
-        await asyncio.wait([running], timeout=20)
+        await asyncio.wait([running], timeout=60)
         if running.done() and (error := running.exception()):
             worker.outcome = error  # type: ignore[attr-defined]
 
 
-async def until(condition: Callable[[], Awaitable[bool] | bool], timeout_s: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[bool] | bool], timeout_s: float = 60) -> None:
     """Wait for a condition, with a deadline."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     while True:

@@ -92,7 +92,7 @@ async def console(bus: Bus, folder: Path, **settings: Any) -> AsyncIterator[http
     running = asyncio.create_task(worker.run())
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{told.health_port}", timeout=30) as client:
         try:
-            await until(lambda: _is_ready(client, running), 60)
+            await until(lambda: _is_ready(client, running))
             yield client
         finally:
             worker._stop.set()

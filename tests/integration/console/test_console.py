@@ -323,7 +323,7 @@ async def test_two_consoles_show_the_same_and_one_takes_over(bus: Bus, tmp_path:
             records = [r for r in await bus.read(JOB_STATES.name) if r.key == job_id.encode()]
             return bool(records) and JobState.from_json(records[-1].value).status == "completed"
 
-        await until(stored, 30)
+        await until(stored)
 
     assert one == two
 
