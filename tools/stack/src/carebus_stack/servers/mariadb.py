@@ -40,6 +40,9 @@ OPTIONS = (
     "--innodb-log-file-size=96M",
     # At commit to the system, once a second to the disk: survives a kill, not a power cut.
     "--innodb-flush-log-at-trx-commit=2",
+    # The data folder. A server that starts deletes all temporary tables in its folder for these: in /tmp
+    # that would be the files of others, whose statements then fail with error 6.
+    "--tmpdir=.",
     # Relative to the data folder, since the path of a socket may not exceed 107 bytes.
     "--socket=mariadb.sock",
     "--pid-file=mariadb.pid",
