@@ -328,9 +328,13 @@ async def test_better_mapping_reaches_many_charts_in_time(server: Server, loaded
         assert broken_rows(server, settings.database, rule) == 0, rule
 
 
-async def test_every_row_is_known_again_as_ours(loaded: Any) -> None:
-    """Of rows that nobody touched none looks as if somebody had, whatever the server made of its cells."""
+async def test_every_row_is_known_again_as_ours(loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of rows that nobody touched none looks as if somebody had, whatever the server made of its cells.
+
+    The server's own sums say so: no row is read back.
+    """
     settings, plans, _ = loaded
+    monkeypatch.delattr("carebus_loader.adapters.openemr.conflicts.digest")
     target = OpenEmrTarget(settings)
     await target.start()
     would: list[Written] = []

@@ -10,6 +10,7 @@ import pytest
 from carebus_loader.adapters.openemr.as_written import clinical, digest, writer
 
 NO_FRACTIONS: frozenset[int] = frozenset()
+UUID = bytes(range(16))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_cells_of_a_plan_and_of_the_database_agree(
     ours: object, shown: object, fractions: frozenset[int]
 ) -> None:
     """MariaDB gives its own types and fills up fractions."""
-    assert digest([ours], fractions) == digest([shown], fractions)
+    assert digest(UUID, [ours], fractions) == digest(UUID, [shown], fractions)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +45,26 @@ def test_cells_of_a_plan_and_of_the_database_agree(
 )
 def test_different_cells_have_different_hashes(one: list[object], other: list[object]) -> None:
     """Also where a person only added a blank."""
-    assert digest(one, NO_FRACTIONS) != digest(other, NO_FRACTIONS)
+    assert digest(UUID, one, NO_FRACTIONS) != digest(UUID, other, NO_FRACTIONS)
 
 
-def test_references_and_the_uuid_are_not_compared() -> None:
+def test_two_rows_that_change_places_are_noticed() -> None:
+    """The database sums up the hashes of many rows: the sum must know which content was whose."""
+    other = bytes(16)
+
+    sums = [
+        int.from_bytes(digest(UUID, [mine], NO_FRACTIONS))
+        ^ int.from_bytes(digest(other, [its], NO_FRACTIONS))
+        for mine, its in (("a", "b"), ("b", "a"))
+    ]
+    assert sums[0] != sums[1]
+
+
+def test_references_are_not_compared() -> None:
     """Their numbers are OpenEMR's own."""
     columns = ("uuid", "title", "begdate", "encounter")
 
     assert clinical("lists", columns, ("encounter",)) == ("title", "begdate")
     hashed = writer("lists", columns, ("encounter",))
-    assert hashed(["aa", "x", None, "bb"]) == hashed(["cc", "x", None, None])
-    assert hashed(["aa", "x", None, "bb"]) != hashed(["aa", "y", None, "bb"])
+    assert hashed(UUID, ["aa", "x", None, "bb"]) == hashed(UUID, ["aa", "x", None, None])
+    assert hashed(UUID, ["aa", "x", None, "bb"]) != hashed(UUID, ["aa", "y", None, "bb"])

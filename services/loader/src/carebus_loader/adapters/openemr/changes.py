@@ -118,7 +118,7 @@ def _replace(change: Change, write: PlannedTable) -> None:
     if not there:
         put = write.records()
         for (uuid, content), row in zip(wanted.items(), put, strict=True):
-            indexed[uuid] = content + hashed(row)
+            indexed[uuid] = content + hashed(uuid, row)
     else:
         put = []
         for line, (uuid, content) in zip(lines, wanted.items(), strict=True):
@@ -127,7 +127,7 @@ def _replace(change: Change, write: PlannedTable) -> None:
                 indexed[uuid] = entry
             else:
                 put.append(row := orjson.loads(line))
-                indexed[uuid] = content + hashed(row)
+                indexed[uuid] = content + hashed(uuid, row)
         if gone := [uuid for uuid in there if uuid not in wanted]:
             change.gone[write.table] = gone
     change.put[write.table] = put

@@ -1,7 +1,8 @@
 """Rows that people changed since we wrote them: they are left alone, and recorded with both versions.
 
 Only rows that a plan would change or take away are looked at, so first loads and unchanged charts cost
-nothing. Both versions stay in this database: they are patient data.
+nothing. The database sums up hundreds of rows in one number; only where that is another than expected are
+rows read. Both versions stay in this database: they are patient data.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 from typing import NamedTuple
 
 import orjson
 
 from carebus_contracts.plans import ReadPlan
-from carebus_loader.adapters.openemr.as_written import clinical, digest, fraction_places, plain
+from carebus_loader.adapters.openemr.as_written import clinical, digest, digest_sql, fraction_places, plain
 from carebus_loader.adapters.openemr.changes import PATIENT, Change, table_of
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.judging import ALL_TABLES
@@ -40,6 +43,7 @@ CREATE TABLE IF NOT EXISTS {CONFLICTS} (
 """
 
 _UUIDS_A_STATEMENT = 500
+"""More would make MariaDB turn the list into a table (``in_predicate_conversion_threshold``)."""
 _ROWS_A_STATEMENT = 100
 
 Cells = tuple[object, ...]
@@ -52,8 +56,7 @@ class Standing(NamedTuple):
     cells: Cells
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One row that a plan would change or take away."""
 
     change: Change
@@ -61,12 +64,8 @@ class Candidate:
     uuid: bytes
     row: list[object] | None
     """As the plan has it; None where the plan has it no more."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns that were compared when it was written."""
-        table, references = table_of(self.write)
-        return clinical(table, self.change.before[self.write].columns, references)
+    columns: tuple[str, ...]
+    """Those that were compared when it was written."""
 
 
 async def set_aside(session: Session, changes: Sequence[Change], *, record: bool) -> None:
@@ -85,8 +84,8 @@ async def set_aside(session: Session, changes: Sequence[Change], *, record: bool
     candidates = list(_candidates(c for c in changes if id(c) not in going))
     if not candidates:
         return
-    standing = await _standing(session, candidates, lock=record)
-    conflicts = [c for c in candidates if not _settled(c, standing.get((c.write, c.uuid)))]
+    doubtful, standing = await _doubtful(session, candidates, lock=record)
+    conflicts = [c for c in doubtful if not _settled(c, standing.get((c.write, c.uuid)))]
     for conflict in conflicts:
         _leave_alone(conflict)
     if record:
@@ -97,32 +96,49 @@ async def set_aside(session: Session, changes: Sequence[Change], *, record: bool
 def _candidates(changes: Iterable[Change]) -> Iterator[Candidate]:
     for change in changes:
         for write, before in change.before.items():
-            for row in change.put.get(write, ()):
+            put, gone = change.put.get(write, ()), change.gone.get(write, ())
+            if not put and not gone:
+                continue
+            table, references = table_of(write)
+            columns = clinical(table, before.columns, references)
+            for row in put:
                 if (uuid := bytes.fromhex(str(row[0]))) in before:
-                    yield Candidate(change, write, uuid, row)
-            for uuid in change.gone.get(write, ()):
-                yield Candidate(change, write, uuid, None)
+                    yield Candidate(change, write, uuid, row, columns)
+            for uuid in gone:
+                yield Candidate(change, write, uuid, None, columns)
 
 
-async def _standing(
-    session: Session, candidates: Sequence[Candidate], *, lock: bool
-) -> dict[tuple[str, bytes], Standing]:
-    groups: defaultdict[tuple[str, tuple[str, ...]], list[bytes]] = defaultdict(list)
+async def _doubtful(
+    session: Session, candidates: Iterable[Candidate], *, lock: bool
+) -> tuple[list[Candidate], dict[tuple[str, bytes], Standing]]:
+    """Return the candidates that may not be as we left them, and what stands of these."""
+    groups: defaultdict[tuple[str, tuple[str, ...]], list[Candidate]] = defaultdict(list)
     for candidate in candidates:
-        groups[candidate.write, candidate.columns].append(candidate.uuid)
+        groups[candidate.write, candidate.columns].append(candidate)
+    doubtful: list[Candidate] = []
     found: dict[tuple[str, bytes], Standing] = {}
-    for (write, columns), uuids in groups.items():
+    for (write, columns), group in groups.items():
         table, _ = table_of(write)
         stands = "TRUE" if table == PATIENT else place_of(write).stands
         names = "".join(f", t.`{column}`" for column in columns)
-        for start in range(0, len(uuids), _UUIDS_A_STATEMENT):
-            some = ", ".join(f"x'{uuid.hex()}'" for uuid in uuids[start : start + _UUIDS_A_STATEMENT])
-            for uuid, stand, *cells in await session.select(
-                f"SELECT t.uuid, {stands}{names} FROM `{table}` t FORCE INDEX (uuid) "
-                f"WHERE t.uuid IN ({some}){' FOR UPDATE' if lock else ''}"
-            ):
+        for start in range(0, len(group), _UUIDS_A_STATEMENT):
+            some = group[start : start + _UUIDS_A_STATEMENT]
+            uuids = ", ".join([f"x'{candidate.uuid.hex()}'" for candidate in some])
+            rows = f"FROM `{table}` t FORCE INDEX (uuid) WHERE t.uuid IN ({uuids})"
+            rows += " FOR UPDATE" if lock else ""
+            summed = f"SUM({stands}), BIT_XOR({digest_sql(table, columns)})"
+            if (await session.select(f"SELECT {summed} {rows}"))[0] == (len(some), _expected(some)):
+                continue
+            doubtful += some
+            for uuid, stand, *cells in await session.select(f"SELECT t.uuid, {stands}{names} {rows}"):
                 found[write, uuid] = Standing(bool(stand), tuple(cells))
-    return found
+    return doubtful, found
+
+
+def _expected(candidates: Iterable[Candidate]) -> int:
+    """Return what the hashes of rows sum up to when they are as we left them."""
+    hashes = (int.from_bytes(written_hash(c.change.before[c.write][c.uuid])) for c in candidates)
+    return reduce(xor, hashes, 0)
 
 
 def _settled(candidate: Candidate, standing: Standing | None) -> bool:
@@ -134,7 +150,7 @@ def _settled(candidate: Candidate, standing: Standing | None) -> bool:
     if standing is None:
         return False
     table, _ = table_of(write)
-    now = digest(standing.cells, fraction_places(table, candidate.columns))
+    now = digest(uuid, standing.cells, fraction_places(table, candidate.columns))
     written = written_hash(change.before[write][uuid])
     if standing.stands and now == written != UNKNOWN:
         return True

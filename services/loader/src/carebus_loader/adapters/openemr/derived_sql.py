@@ -159,11 +159,24 @@ def after_vitals(rows: str) -> Iterator[str]:
     yield register(VITALS.table, rows)
 
 
-def medication_rows(rows: str) -> str:
-    """Return the statement that puts the rows of prescriptions in the medication list."""
+def medication_rows(rows: str, *, fresh: bool = True) -> str:
+    """Return the statement that puts the rows of prescriptions in the medication list.
+
+    Args:
+        rows: The clause that names the prescriptions.
+        fresh: Whether they were not there; otherwise their rows are looked up, which is quicker than to
+            put them and fail.
+    """
+    there = "NULL" if fresh else "l.id"
+    if not fresh:
+        tables, _, condition = rows.partition(" WHERE ")
+        rows = (
+            f"{tables} LEFT JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('t.uuid', MEDICATION_ROW)} "
+            f"WHERE {condition}"
+        )
     return (
-        "INSERT INTO lists (uuid, date, type, title, begdate, enddate, diagnosis, activity, verification, "
-        f"pid, user, groupname, external_id) SELECT {part('t.uuid', MEDICATION_ROW)}, NOW(), 'medication', "
+        "INSERT INTO lists (id, uuid, date, type, title, begdate, enddate, diagnosis, activity, verification, "
+        f"pid, user, groupname, external_id) SELECT {there}, {part('t.uuid', MEDICATION_ROW)}, NOW(), 'medication', "
         "t.drug, t.start_date, t.end_date, COALESCE(CONCAT('RXCUI:', t.rxnorm_drugcode), ''), t.active, '', "
         f"t.patient_id, @carebus_user, 'Default', t.external_id FROM {rows} ON DUPLICATE KEY UPDATE "
         "title = VALUES(title), begdate = VALUES(begdate), enddate = VALUES(enddate), "
@@ -193,7 +206,7 @@ def register_medications(rows: str) -> str:
 
 def changed_prescriptions() -> Iterator[str]:
     """Yield what follows from staged prescriptions that were there: their medication list rows change too."""
-    yield medication_rows(of_staged(PRESCRIPTIONS))
+    yield medication_rows(of_staged(PRESCRIPTIONS), fresh=False)
     yield (
         f"UPDATE {staging(PRESCRIPTIONS.table)} s STRAIGHT_JOIN prescriptions t FORCE INDEX (uuid) ON t.uuid = s.uuid "
         f"STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('t.uuid', MEDICATION_ROW)} "

@@ -1,7 +1,7 @@
 """Which rows of a subject stand at the target, and what they hold: uuid and two hashes of each, packed.
 
 The first hash is of the row's text in its plan: with it unchanged rows of a changed person are left alone,
-and rows that are gone are found. The second is of the cells as the database shows them (``as_written``):
+and rows that are gone are found. The second is of the row as the database shows it (``as_written``):
 with it edits by people are told from what we wrote.
 """
 

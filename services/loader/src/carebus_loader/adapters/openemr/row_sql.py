@@ -135,7 +135,12 @@ def upsert(place: Place, columns: tuple[str, ...], of: Place | None = None) -> s
         c for c in columns if c != "uuid" and (has(place, c) or (c == place.refers and not place.linked))
     ]
     named = {c: f"s.`{'encounter' if c == place.refers else c}`" for c in columns}
-    values = {"uuid": "s.uuid"} if has(place, "uuid") else {}
+    values, there = {}, ""
+    if has(place, "uuid"):
+        # With the row's own number the server meets it at once. Without, it would put a new row, find the
+        # uuid taken, and undo that: half as quick, and a number is lost each time.
+        values = {place.key: f"t.`{place.key}`", "uuid": "s.uuid"}
+        there = f"LEFT JOIN `{place.table}` t FORCE INDEX (uuid) ON t.uuid = s.uuid "
     if place.patient:
         values[place.patient] = "s.pid"
     values |= {c: named[c] for c in clinical}
@@ -147,7 +152,7 @@ def upsert(place: Place, columns: tuple[str, ...], of: Place | None = None) -> s
         kept += number
     return (
         f"INSERT INTO `{place.table}` ({_names(values)}) SELECT {', '.join(values.values())} "
-        f"FROM {staging(place.table)} s ON DUPLICATE KEY UPDATE "
+        f"FROM {staging(place.table)} s {there}ON DUPLICATE KEY UPDATE "
         + ", ".join(f"`{c}` = VALUES(`{c}`)" for c in kept)
     )
 
