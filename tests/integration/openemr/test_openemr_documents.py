@@ -173,8 +173,8 @@ async def test_documents_of_a_data_set_are_filed_as_openemr_files_them(
         )}  # fmt: skip
         assert told == {
             "type": "file_url", "size": len(xml), "mimetype": "text/xml", "owner": provider,
-            "name": f"ccda-{clinic.source}.xml", "list_id": 0, "storagemethod": 0, "path_depth": 1, "imported": 0,
-            "encounter_id": 0, "audit_master_approval_status": 1, "encrypted": 0, "deleted": 0,
+            "name": f"ccda-{clinic.source}.xml", "list_id": 0, "storagemethod": 0, "path_depth": 1, "imported": 1,
+            "encounter_id": 0, "audit_master_approval_status": 2, "encrypted": 0, "deleted": 0,
             "couch_docid": None, "date_expires": None,
         }  # fmt: skip
         assert f'<effectiveTime value="{row["docdate"]:%Y%m%d}'.encode() in xml
@@ -195,6 +195,19 @@ async def test_documents_of_a_data_set_are_filed_as_openemr_files_them(
         check=False,
     )
     assert judged.returncode == 0, judged.stdout[-2000:] + judged.stderr[-2000:]
+
+
+async def test_nobody_is_asked_to_import_what_the_chart_has(target: OpenEmrTarget, clinic: Clinic) -> None:
+    """OpenEMR offers documents of the category for import while their status is 1."""
+    await put(target, filed(clinic.person()))
+
+    offered = clinic.read(
+        "SELECT d.id FROM documents d JOIN categories_to_documents l ON l.document_id = d.id "
+        "JOIN categories c ON c.id = l.category_id AND c.name = 'CCDA' WHERE d.audit_master_approval_status = 1"
+    )
+
+    assert clinic.shown(clinic.row()["id"]) == ["CCDA"]
+    assert offered == []
 
 
 async def test_no_statement_holds_a_document(
@@ -269,21 +282,23 @@ async def test_a_changed_person_gets_a_new_file_and_an_older_bundle_changes_noth
     assert [uuid for (uuid,) in registered] == [after["drive_uuid"]]
 
 
-@pytest.mark.parametrize("all_of_them", [False, True], ids=["the person", "the source"])
+@pytest.mark.parametrize(
+    "more",
+    [None, {}, {"of_job": "job"}, {"subject": "person/*"}],
+    ids=["person", "source", "job", "vanished"],
+)
 async def test_who_is_retired_leaves_no_file(
-    target: OpenEmrTarget, clinic: Clinic, all_of_them: bool
+    target: OpenEmrTarget, clinic: Clinic, more: Mapping[str, str] | None
 ) -> None:
     """The row is marked as OpenEMR marks deleted documents; records that come again bring it back."""
     person = clinic.person()
     await put(target, filed(person), v=1)
     before = clinic.row()
     gone = a_retirement(clinic.source, 1)
-    if all_of_them:
-        gone = read_plan(
-            orjson.dumps({"target": "openemr", "source": clinic.source, "subject": "*", "writes": [
-                {"kind": "tombstone", "table": "*", "hash": "", "count": 0}
-            ]})
-        )  # fmt: skip
+    if more is not None:
+        everything = {"kind": "tombstone", "table": "*", "hash": "", "count": 0}
+        whole = {"target": "openemr", "source": clinic.source, "subject": "*", "writes": [everything]}
+        gone = read_plan(orjson.dumps({**whole, **more}))
 
     await put(target, gone, v=2)
     marked, left, links = clinic.row(), clinic.files(), clinic.shown(before["id"])

@@ -27,9 +27,11 @@ _ONCE = {
     "date": "NOW()",
     "owner": "NULLIF(@carebus_provider, 0)",
     "list_id": "0",
-    "imported": "0",
     "encounter_id": "0",
-    "audit_master_approval_status": "1",
+    # Its records are in the chart already. Versions of OpenEMR offer documents of this category with status 1
+    # for import, which would make each patient a second time.
+    "imported": "1",
+    "audit_master_approval_status": "2",
 }
 """Columns that are set when a row is made and then left to OpenEMR."""
 
