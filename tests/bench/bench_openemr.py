@@ -30,7 +30,9 @@ from support.bundles import gibleed_messages
 
 BATCH = 200
 COMPARED = tuple(
-    t for t in WRITTEN if t not in {"facility", "sequences", "codes", "procedure_providers", "procedure_type"}
+    t
+    for t in WRITTEN
+    if t not in {"users", "facility", "sequences", "codes", "procedure_providers", "procedure_type"}
 )
 """Tables whose rows are counted and loaded again raw; the ledger beside them."""
 ORAL_TEMPERATURE = 3006322
@@ -126,6 +128,7 @@ def _plan(bundle: Any) -> bytes:
         subject=f"person/{bundle.person_id}",
         writes=parts.writes,
         not_mapped=parts.not_mapped,
+        refers=parts.refers,
     )
 
 

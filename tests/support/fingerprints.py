@@ -20,6 +20,7 @@ OMOP_TABLES = (*PERSON_TABLES, *REFERENCE_TABLES)
 HANDED_OUT = {
     "id", "pid", "patient_id", "encounter", "encounter_id", "form_id", "list_id", "prescription_id",
     "procedure_order_id", "procedure_report_id", "procedure_result_id", "foreign_id", "table_id",
+    "provider_id", "administered_by_id", "providerID", "facility_id",
 }  # fmt: skip
 """Numbers that OpenEMR hands out: they depend on the order of arrival, so rows are compared without them."""
 CLOCKS = {

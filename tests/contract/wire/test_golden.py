@@ -113,7 +113,9 @@ def test_referred_rows_of_tomorrow_are_understood() -> None:
     assert read.location[read.care_site[21].location_id or 0].city == "Springfield"
 
 
-@pytest.mark.parametrize("name", ["dml_plan", "dml_plan.upsert", "dml_plan.of", "dml_plan.files"])
+@pytest.mark.parametrize(
+    "name", ["dml_plan", "dml_plan.upsert", "dml_plan.of", "dml_plan.files", "dml_plan.refers"]
+)
 def test_the_fast_plan_reader_agrees_with_the_contract(name: str) -> None:
     """The hot path's reader and the pydantic contract see the same plan."""
     value = (GOLDEN / f"{name}.json").read_bytes()
@@ -126,7 +128,10 @@ def test_the_fast_plan_reader_agrees_with_the_contract(name: str) -> None:
         slow.not_mapped,
         slow.lacking,
     )
-    for left, right in zip(fast.writes, slow.writes, strict=True):
+    assert [one.subject for one in fast.refers] == [one.subject for one in slow.refers]
+    fast_writes = (*fast.writes, *(one.write for one in fast.refers))
+    slow_writes = (*slow.writes, *(one.write for one in slow.refers))
+    for left, right in zip(fast_writes, slow_writes, strict=True):
         assert (left.kind, left.table, left.hash, left.count, left.of) == (
             right.kind,
             right.table,

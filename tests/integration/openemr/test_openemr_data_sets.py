@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from msgspec.structs import replace
 
 from carebus_contracts.omop.bundle import decode_person
 from carebus_contracts.omop.catalog import PERSON_TABLES
@@ -28,7 +29,7 @@ DATA_TABLES = (
     "patient_data", "uuid_registry", "uuid_mapping", "form_encounter", "forms", "lists", "lists_medication",
     "issue_encounter", "prescriptions", "immunizations", "codes", "history_data", "sequences",
     "procedure_providers", "procedure_type", "procedure_order",
-    "procedure_order_code", "procedure_report", "procedure_result", "form_vitals",
+    "procedure_order_code", "procedure_report", "procedure_result", "form_vitals", "users", "facility",
 )  # fmt: skip
 BROKEN_RULES = {
     **{
@@ -129,6 +130,28 @@ BROKEN_RULES = {
     "vitals without a value": "SELECT COUNT(*) FROM form_vitals WHERE COALESCE(bps, bpd, weight, height, "
     "temperature, pulse, respiration, BMI, waist_circ, head_circ, oxygen_saturation, oxygen_flow_rate, "
     "inhaled_oxygen_concentration, ped_weight_height, ped_bmi, ped_head_circ) IS NULL",
+    "encounters of a provider or facility that is not there": "SELECT COUNT(*) FROM form_encounter e LEFT JOIN "
+    "facility f ON f.id = e.facility_id AND f.name = e.facility LEFT JOIN users u ON u.id = e.provider_id "
+    "WHERE f.id IS NULL OR u.id IS NULL",
+    "orders, drugs or vaccines of a provider who is not there": "SELECT COUNT(*) FROM (SELECT provider_id FROM "
+    "procedure_order UNION ALL SELECT provider_id FROM prescriptions UNION ALL SELECT administered_by_id FROM "
+    "immunizations) t LEFT JOIN users u ON u.id = t.provider_id WHERE u.id IS NULL",
+    "forms of another provider than their encounter": "SELECT COUNT(*) FROM forms f JOIN form_encounter e "
+    "ON e.id = f.form_id AND f.formdir = 'newpatient' AND f.pid = e.pid WHERE f.provider_id <> e.provider_id",
+    "providers who are not among those in the lists once": "SELECT COUNT(*) FROM users u WHERE u.username LIKE "
+    "'carebus%' AND (u.active <> 1 OR u.authorized <> 1 OR u.abook_type <> 'external_provider' OR (SELECT COUNT(*) "
+    "FROM users o WHERE o.username = u.username) <> 1)",
+    **{
+        f"{table} rows with a uuid that the registry does not know": f"SELECT COUNT(*) FROM {table} t LEFT JOIN "
+        f"uuid_registry u ON u.uuid = t.uuid AND u.table_name = '{table}' AND u.table_id = 'id' "
+        "WHERE t.uuid IS NOT NULL AND u.uuid IS NULL"
+        for table in ("users", "facility")
+    },
+    "providers without a location and a group": "SELECT COUNT(*) FROM users u WHERE u.username LIKE 'carebus%' AND "
+    "(SELECT GROUP_CONCAT(m.resource ORDER BY m.resource) FROM uuid_mapping m WHERE m.target_uuid = u.uuid AND "
+    "m.resource_path IS NULL) <> 'Group,Location'",
+    "providers who could log in": "SELECT COUNT(*) FROM users u JOIN users_secure s ON s.id = u.id OR s.username = "
+    "u.username WHERE u.username LIKE 'carebus%'",
     "classes that OpenEMR does not have": "SELECT COUNT(*) FROM form_encounter e WHERE NOT EXISTS (SELECT 1 "
     "FROM list_options o WHERE o.list_id = '_ActEncounterCode' AND o.option_id = e.class_code)",
 }
@@ -147,6 +170,7 @@ def plans_of(folder: Path, source: str) -> list[ReadPlan]:
                     subject=f"person/{bundle.person_id}",
                     writes=parts.writes,
                     not_mapped=parts.not_mapped,
+                    refers=parts.refers,
                 )
             )
         )
@@ -168,7 +192,12 @@ def another_hour(one: ReadPlan) -> ReadPlan:
         encode_write(w.table, w.columns, [text.replace(b' 00:00:00"', b' 01:00:00"') for text in w.lines()])
         for w in one.writes
     ]
-    return read_plan(encode_plan(target="openemr", source=one.source, subject=one.subject, writes=writes))
+    return replace(one, writes=rewritten(one, writes))
+
+
+def rewritten(one: ReadPlan, writes: Sequence[bytes]) -> tuple[PlannedTable, ...]:
+    text = encode_plan(target="openemr", source=one.source, subject=one.subject, writes=writes)
+    return read_plan(text).writes
 
 
 def fingerprint(server: Server, database: str) -> dict[str, Any]:
@@ -264,6 +293,42 @@ def test_counts_are_those_of_the_source(
     assert count(server, settings.database, sql) == in_source
 
 
+def test_providers_are_those_of_the_source(server: Server, shared: Path, loaded: Any) -> None:
+    """Each provider has as many encounters, orders of procedures, drugs and vaccines as records in the source."""
+    settings, _, _ = loaded
+    folder = shared / "omop/synthea27nj_5.4/parquet"
+
+    def in_source(*tables: str) -> list[tuple[str, int]]:
+        records = " UNION ALL ".join(
+            f"SELECT provider_id FROM '{folder}/{table}.parquet'" for table in tables
+        )
+        return duckdb.sql(
+            f"SELECT trim(provider_name), COUNT(*) FROM ({records}) r JOIN '{folder}/provider.parquet' p "
+            "USING (provider_id) GROUP BY p.provider_id, 1 ORDER BY 1, 2"
+        ).fetchall()
+
+    def there(column: str, table: str) -> str:
+        return f"SELECT {column} AS provider FROM {table}"
+
+    server.query(f"USE {settings.database}")
+    for tables, rows in (
+        (["visit_occurrence"], there("provider_id", "form_encounter")),
+        (
+            ["drug_exposure"],
+            f"{there('provider_id', 'prescriptions')} UNION ALL {there('administered_by_id', 'immunizations')}",
+        ),
+        (
+            ["procedure_occurrence"],
+            f"{there('provider_id', 'procedure_order')} WHERE procedure_order_type = 'procedure'",
+        ),
+    ):
+        found = server.query(
+            f"SELECT u.lname, COUNT(*) FROM ({rows}) r JOIN users u ON u.id = r.provider "
+            "WHERE u.username LIKE 'carebus:synthea:%%' GROUP BY u.id, u.lname",
+        )
+        assert sorted(found) == sorted(in_source(*tables)), tables
+
+
 HOMES = {
     "patient_data": "person",
     "patient_data.death": "death",
@@ -356,4 +421,4 @@ def emptied(one: ReadPlan) -> ReadPlan:
     writes = [
         encode_write(w.table, w.columns, w.lines() if w.table == "patient_data" else []) for w in one.writes
     ]
-    return read_plan(encode_plan(target="openemr", source=one.source, subject=one.subject, writes=writes))
+    return replace(one, writes=rewritten(one, writes))

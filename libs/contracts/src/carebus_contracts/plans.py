@@ -45,6 +45,16 @@ class TableWrite(WireModel):
     )
 
 
+class SharedRow(WireModel):
+    """A row that belongs to no person and that rows of a plan refer to by its uuid.
+
+    It is a statement about a subject of its own, with the version of the plan that brings it.
+    """
+
+    subject: str = Field(description="provider/<id> or care_site/<id>.")
+    write: TableWrite
+
+
 class DmlPlan(WireModel):
     """All writes of one subject at one target."""
 
@@ -69,6 +79,10 @@ class DmlPlan(WireModel):
     of_job: str = Field(default="", description="With subject *: only subjects that this job wrote last.")
     files: dict[str, str] = Field(
         default_factory=dict, description="Contents of the files that rows tell of, by uuid of the row."
+    )
+    refers: tuple[SharedRow, ...] = Field(
+        default=(),
+        description="Rows of other subjects that rows in here refer to; those come first that others refer to.",
     )
 
 
@@ -110,6 +124,13 @@ class PlannedTable(msgspec.Struct, frozen=True, gc=False):
         return rows
 
 
+class PlannedShare(msgspec.Struct, frozen=True, gc=False):
+    """A row of another subject; the fields are those of ``SharedRow``."""
+
+    subject: str
+    write: PlannedTable
+
+
 class ReadPlan(msgspec.Struct, frozen=True):
     """A plan as loaders read it; the fields are those of ``DmlPlan``."""
 
@@ -122,6 +143,7 @@ class ReadPlan(msgspec.Struct, frozen=True):
     match: str = ""
     of_job: str = ""
     files: dict[str, msgspec.Raw] = {}
+    refers: tuple[PlannedShare, ...] = ()
 
     def file(self, uuid: str) -> bytes | None:
         """Return the file of a row by the row's uuid; None when the plan brings none.
@@ -199,8 +221,12 @@ def encode_plan(
     lacking: Mapping[str, Mapping[str, int]] | None = None,
     match: str = "",
     files: Mapping[str, str] | None = None,
+    refers: Sequence[bytes] = (),
 ) -> bytes:
-    """Write a plan from the text of its writes (see ``encode_write``); it is the same for all warehouses."""
+    """Write a plan from the text of its writes (see ``encode_write``); it is the same for all warehouses.
+
+    ``refers`` are rows of other subjects, from ``encode_shared``.
+    """
     tail = b',"not_mapped":%b' % orjson.dumps(not_mapped) if not_mapped else b""
     if lacking:
         tail += b',"lacking":%b' % orjson.dumps(lacking)
@@ -208,6 +234,8 @@ def encode_plan(
         tail += b',"match":%b' % orjson.dumps(match)
     if files:
         tail += b',"files":%b' % orjson.dumps(files)
+    if refers:
+        tail += b',"refers":[%b]' % b",".join(refers)
     return b'{"target":"%b","source":"%b","subject":"%b","writes":[%b]%b}' % (
         target.encode(),
         source.encode(),
@@ -215,6 +243,11 @@ def encode_plan(
         b",".join(writes),
         tail,
     )
+
+
+def encode_shared(subject: str, write: bytes) -> bytes:
+    """Write a row of another subject from the text of its write (see ``encode_write``)."""
+    return b'{"subject":%b,"write":%b}' % (orjson.dumps(subject), write)
 
 
 _HEADS: dict[tuple[str, tuple[str, ...]], bytes] = {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from carebus_contracts.omop.bundle import PersonRecords, decode_person, encode_person
-from carebus_contracts.omop.catalog import PERSON_TABLES
+from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
 from carebus_contracts.plans import encode_plan, read_plan
 from carebus_converter.domain.openemr import OpenEmrSettings, PlanParts
 
@@ -44,31 +44,42 @@ CONCEPTS = {
     2106281: ("45378", "CPT4", "Colonoscopy, flexible; diagnostic"),
     4138762: ("72506001", "SNOMED", "Implantable defibrillator"),
     4203722: ("428251008", "SNOMED", "History of appendectomy"),
+    38004446: ("01", "Medicare Specialty", "General Practice"),
+    38003660: ("207R00000X", "NUCC", "Internal Medicine"),
+    8977: ("22", "CMS Place of Service", "On Campus-Outpatient Hospital"),
+    42046186: ("US", "OSM", "United States of America"),
 }
 
 
 def a_row(table: str, **cells: Any) -> list[Any]:
-    key = PERSON_TABLES[table].key[0]
-    return [{key: 1, "person_id": 7, **cells}.get(column) for column in PERSON_TABLES[table].columns]
+    spec = (PERSON_TABLES | REFERENCE_TABLES)[table]
+    return [{spec.key[0]: 1, "person_id": 7, **cells}.get(column) for column in spec.columns]
 
 
 def a_bundle(
-    *, covers: Sequence[str] | None = None, seed: int | None = None, **tables: list[list[Any]]
+    *,
+    source: str = "lab",
+    person_id: int = 7,
+    covers: Sequence[str] | None = None,
+    seed: int | None = None,
+    refers: Mapping[str, list[list[Any]]] | None = None,
+    **tables: list[list[Any]],
 ) -> PersonRecords:
     """A bundle with a person, unless it says otherwise; ``seed`` shuffles rows and concepts."""
-    rows = {"person": [a_row("person", year_of_birth=1958)], **tables}
+    rows = {"person": [a_row("person", person_id=person_id, year_of_birth=1958)], **tables}
     concepts = [[i, c, v, n, None, None] for i, (c, v, n) in CONCEPTS.items()]
     if seed is not None:
         for some in (*rows.values(), concepts):
             random.Random(seed).shuffle(some)
     return decode_person(
         encode_person(
-            source="lab",
-            person_id=7,
+            source=source,
+            person_id=person_id,
             cdm_version="5.4",
             covers=list(PERSON_TABLES if covers is None else covers),
             tables={name: orjson.dumps(some) for name, some in rows.items()},
             concepts=[orjson.dumps(concept) for concept in concepts],
+            refers={name: [orjson.dumps(row) for row in some] for name, some in (refers or {}).items()},
         )
     )
 

@@ -274,6 +274,7 @@ def test_drug_and_vaccine() -> None:
         "drug_dosage_instructions": "1 daily",
         "external_id": "1",
         "encounter": None,
+        "provider": None,
     }
     assert (vaccine["cvx_code"], vaccine["note"], vaccine["lot_number"], vaccine["administered_date"]) == (
         "10", "poliovirus vaccine, inactivated", "U7", "2020-01-03 00:00:00",

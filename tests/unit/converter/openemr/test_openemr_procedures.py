@@ -50,6 +50,7 @@ def test_procedures_of_a_visit_are_orders_with_a_report() -> None:
             "date_ordered": f"2020-03-14 {time}",
             "encounter_id": visit["uuid"],
             "external_id": record_id,
+            "provider": None,
         }
         for time, record_id in (("00:00:00", "2"), ("09:45:00", "1"))
     ]

@@ -93,6 +93,7 @@ class Conversion:
             writes=(*parts.writes, *papers.writes),
             not_mapped=parts.not_mapped,
             lacking=parts.lacking,
+            refers=parts.refers,
             match=min((p.person_source_value or "" for p in person.rows(Person)), default="").strip(),
             files=papers.files,
         )

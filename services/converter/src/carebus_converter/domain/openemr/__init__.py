@@ -9,7 +9,9 @@ so that a bundle that covers only some tables replaces only what came from those
 
 Ids that OpenEMR hands out are references by uuid, which the loader resolves: a cell of ``encounter`` or
 ``encounter_id`` holds the uuid of a form_encounter row, ``procedure_order_id`` that of an order,
-``procedure_report_id`` that of a report. The patient is implied by the plan's subject.
+``procedure_report_id`` that of a report; ``provider`` and ``site`` hold the uuid of a row of ``users`` or
+``facility`` that the plan brings along as a subject of its own (its ``refers``), or NULL for those of the
+loader's settings. The patient is implied by the plan's subject.
 What follows from these rows alone is the loader's to add: registry and mapping rows, ``forms``, the
 medication list row of a prescription, ``issue_encounter``, the line of its order for a report, missing
 vaccine codes and test names.

@@ -10,6 +10,7 @@ from functools import lru_cache
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.plans import encode_write
 from carebus_converter.domain.openemr.cells import NULL
+from carebus_converter.domain.openemr.directory import Directory
 from carebus_converter.domain.openemr.not_mapped import NotMapped
 from carebus_converter.domain.openemr.row_ids import RowIds
 
@@ -23,6 +24,8 @@ class Chart:
     """Concepts in use by id; NULL and 0 have none."""
     encounters: dict[int, str] | None = None
     """uuid of the encounter by visit; None while the bundle does not say which visits there are."""
+    directory: Directory = field(default_factory=Directory)
+    """Providers and sites."""
     unmapped: Counter[tuple[str, NotMapped]] = field(default_factory=Counter)
     lacking: Counter[tuple[str, int]] = field(default_factory=Counter)
 

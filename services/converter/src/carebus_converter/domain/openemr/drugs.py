@@ -27,6 +27,7 @@ PRESCRIPTIONS = (
     "drug_dosage_instructions",
     "external_id",
     "encounter",
+    "provider",
 )
 IMMUNIZATIONS = (
     "uuid",
@@ -39,6 +40,7 @@ IMMUNIZATIONS = (
     "amount_administered_unit",
     "external_id",
     "encounter_id",
+    "provider",
 )
 
 ROUTES = {
@@ -94,7 +96,8 @@ def drug_rows(chart: Chart, exposures: Sequence[DrugExposure]) -> DrugRows:
             immunizations.append(
                 f'["{uuid("drug_exposure", row.drug_exposure_id, copy)}",{drug.cells}'
                 f",{moment(row.drug_exposure_start_date, row.drug_exposure_start_datetime)},{_given(row)}"
-                f',"{row.drug_exposure_id}",{chart.encounter(row.visit_occurrence_id)}]'
+                f',"{row.drug_exposure_id}",{chart.encounter(row.visit_occurrence_id)}'
+                f",{chart.directory.provider(row.provider_id)}]"
             )
         else:
             prescriptions.append(
@@ -104,7 +107,8 @@ def drug_rows(chart: Chart, exposures: Sequence[DrugExposure]) -> DrugRows:
                 f",{day(row.drug_exposure_end_date or row.verbatim_end_date)}"
                 f",{number(row.quantity)},{NULL if row.refills is None else row.refills}"
                 f",{text(row.sig, 10_000) if row.sig else NULL}"
-                f',"{row.drug_exposure_id}",{chart.encounter(row.visit_occurrence_id)}]'
+                f',"{row.drug_exposure_id}",{chart.encounter(row.visit_occurrence_id)}'
+                f",{chart.directory.provider(row.provider_id)}]"
             )
     return DrugRows(prescriptions, immunizations)
 

@@ -16,7 +16,7 @@ from carebus_converter.domain.openemr.chart import Chart
 from carebus_converter.domain.openemr.codes import bare_code, code_of, title_of
 from carebus_converter.domain.ucum import ucum_code
 
-ORDERS = ("uuid", "procedure_order_type", "date_ordered", "encounter_id", "external_id")
+ORDERS = ("uuid", "procedure_order_type", "date_ordered", "encounter_id", "external_id", "provider")
 REPORTS = ("uuid", "procedure_order_id", "procedure_code", "procedure_name", "procedure_type", "date_report")
 RESULTS = (
     "uuid",
@@ -71,9 +71,20 @@ class Findings:
     reports: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
     _orders: dict[tuple[str, date], tuple[str, str]] = field(default_factory=dict)
+    _providers: dict[tuple[str, date], str] = field(default_factory=dict)
+    """NULL for orders with findings of several providers."""
 
     def add(
-        self, record_id: int, copy: int, *, test: str, on: date, when: str, encounter: str, value: Value
+        self,
+        record_id: int,
+        copy: int,
+        *,
+        test: str,
+        on: date,
+        when: str,
+        encounter: str,
+        provider: str,
+        value: Value,
     ) -> None:
         """Put one finding.
 
@@ -84,6 +95,7 @@ class Findings:
             on: The day.
             when: Cell of its moment.
             encounter: Cell of its encounter.
+            provider: Cell of its provider.
             value: What was found; when it is empty there is a report and no result.
         """
         known = self._orders.get((encounter, on))
@@ -94,6 +106,8 @@ class Findings:
             order, earliest = known
             if when < earliest:
                 self._orders[encounter, on] = order, when
+        if provider != NULL and self._providers.setdefault((encounter, on), provider) != provider:
+            self._providers[encounter, on] = NULL
         uuid = self.chart.ids.uuid(self.table, record_id, copy)
         code, name = test.split("\n")
         self.reports.append(f'["{uuid}","{order}",{name},{LABORATORY},{when}]')
@@ -101,10 +115,10 @@ class Findings:
             self.results.append(f'["{uuid[:31]}{RESULT_ROW}","{uuid}",{code},{when},{result}]')
 
     def orders(self) -> list[str]:
-        """Return the orders; each at the time of its earliest finding."""
+        """Return the orders: each at the time of its earliest finding, and of the one provider of all of them."""
         return [
-            f'["{uuid}",{LABORATORY},{when},{encounter},{NULL}]'
-            for (encounter, _), (uuid, when) in self._orders.items()
+            f'["{uuid}",{LABORATORY},{when},{encounter},{NULL},{self._providers.get((encounter, on), NULL)}]'
+            for (encounter, on), (uuid, when) in self._orders.items()
         ]
 
 

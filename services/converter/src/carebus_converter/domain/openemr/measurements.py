@@ -74,6 +74,13 @@ def measurement_rows(chart: Chart, measurements: Sequence[Measurement]) -> Measu
             out.vital_count += 1
         else:
             out.findings.add(
-                row.measurement_id, copy, test=test, on=on, when=when, encounter=encounter, value=value
+                row.measurement_id,
+                copy,
+                test=test,
+                on=on,
+                when=when,
+                encounter=encounter,
+                provider=chart.directory.provider(row.provider_id),
+                value=value,
             )
     return out

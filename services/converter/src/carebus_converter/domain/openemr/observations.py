@@ -126,6 +126,7 @@ def _finding(out: ObservationRows, chart: Chart, row: Observation, copy: int) ->
         on=on,
         when=moment(on, row.observation_datetime),
         encounter=chart.encounter(row.visit_occurrence_id),
+        provider=chart.directory.provider(row.provider_id),
         value=Value(
             row.value_as_number,
             answer_of(concept_of(row.value_as_concept_id), row.value_as_concept_id),

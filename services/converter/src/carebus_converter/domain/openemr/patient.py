@@ -21,6 +21,7 @@ from carebus_converter.domain.demographics import (
     home,
     reach,
 )
+from carebus_converter.domain.openemr.addresses import country_of, street_of
 from carebus_converter.domain.openemr.cells import NULL, day, moment, text
 from carebus_converter.domain.openemr.chart import Chart
 from carebus_converter.domain.openemr.codes import title_of
@@ -40,8 +41,6 @@ RACE = {
     8657: "amer_ind_or_alaska_native",
     8557: "native_hawai_or_pac_island",
 }
-_USA = frozenset(("us", "usa", "united states", "united states of america"))
-"""OpenEMR's list of countries has the option USA for them."""
 ETHNICITY = {38003563: "hisp_or_latin", 38003564: "not_hisp_or_latin"}
 
 
@@ -55,8 +54,8 @@ class PatientRows(NamedTuple):
 def patient_rows(chart: Chart, bundle: PersonRecords, names_key: bytes) -> PatientRows:
     """Return the row of PERSON; further rows of the same person are counted.
 
-    Of address, phone and the like only what the source knows is in it: where it knows nothing, what people
-    wrote into OpenEMR is theirs.
+    Of address, phone, provider and the like only what the source knows is in it: where it knows nothing,
+    what people wrote into OpenEMR is theirs.
     """
     persons = bundle.rows(Person)
     if not persons:
@@ -66,6 +65,8 @@ def patient_rows(chart: Chart, bundle: PersonRecords, names_key: bytes) -> Patie
     pubpid = text(f"{bundle.source}:{person.person_id}", 255)
     name = full_name(bundle, names_key, person)
     columns, more = _also(name, home(bundle, person), reach(bundle))
+    if (provider := chart.directory.provider(person.provider_id)) != NULL:
+        columns, more = (*columns, "provider"), f"{more},{provider}"
     row = (
         f'["{chart.ids.uuid("person", person.person_id)}",{pubpid},{text(name.given, 255)}'
         f',{text(name.family, 255)},{_birth(person)},"{SEX.get(person.gender_concept_id or 0, "UNK")}"'
@@ -102,9 +103,15 @@ def _also(name: FullName, address: Address, ways: Reach) -> tuple[tuple[str, ...
         cells += (name.prefix, name.middle, name.suffix)
     if address != NOWHERE or ways != NO_REACH:
         columns += CONTACT
-        street = ", ".join(part for part in (address.street, address.street_2) if part)
-        country = "USA" if address.country.strip().lower() in _USA else address.country
-        cells += (street, address.city, address.state, address.zip, country, ways.phone, ways.email)
+        cells += (
+            street_of(address),
+            address.city,
+            address.state,
+            address.zip,
+            country_of(address),
+            ways.phone,
+            ways.email,
+        )
     return columns, "".join(f",{text(cell, 255)}" for cell in cells)
 
 

@@ -19,6 +19,7 @@ from carebus_contracts.omop.visit_occurrence import VisitOccurrence
 from carebus_converter.domain.openemr.chart import Chart, write
 from carebus_converter.domain.openemr.conditions import condition_rows
 from carebus_converter.domain.openemr.devices import DEVICES, device_rows
+from carebus_converter.domain.openemr.directory import directory_of
 from carebus_converter.domain.openemr.drugs import IMMUNIZATIONS, PRESCRIPTIONS, drug_rows
 from carebus_converter.domain.openemr.labs import ORDERS, REPORTS, RESULTS, Findings
 from carebus_converter.domain.openemr.lists import LISTS
@@ -43,6 +44,8 @@ class PlanParts(NamedTuple):
     not_mapped: dict[str, dict[str, int]]
     lacking: dict[str, dict[str, int]]
     """Rows by table and concept that a mapping of the concept would have placed."""
+    refers: tuple[bytes, ...] = ()
+    """Providers and sites that the rows refer to (``encode_shared``)."""
 
 
 def plan(person: PersonRecords, *, settings: OpenEmrSettings) -> PlanParts:
@@ -52,7 +55,11 @@ def plan(person: PersonRecords, *, settings: OpenEmrSettings) -> PlanParts:
     """
     known = dict(person.concept)
     known.pop(0, None)
-    chart = Chart(RowIds(person.source, person.person_id), known)  # type: ignore[arg-type]
+    chart = Chart(
+        RowIds(person.source, person.person_id),
+        known,  # type: ignore[arg-type]
+        directory=directory_of(person),
+    )
     covers = frozenset(person.covers)
     counts = {name: len(table.rows) for name, table in person.tables if table is not None and table.rows}
     absent = "person" in covers and not person.rows(Person)
@@ -64,7 +71,7 @@ def plan(person: PersonRecords, *, settings: OpenEmrSettings) -> PlanParts:
         elif absent:
             chart.skip(table, NotMapped.NO_PERSON, count)
     writes = tuple(_writes(chart, person, covers, settings, absent=absent))
-    return PlanParts(writes, _tally(chart), _lacking(chart))
+    return PlanParts(writes, _tally(chart), _lacking(chart), tuple(chart.directory.shared()))
 
 
 def _writes(

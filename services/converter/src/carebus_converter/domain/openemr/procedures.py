@@ -60,7 +60,8 @@ def procedure_rows(chart: Chart, procedures: Sequence[ProcedureOccurrence]) -> P
                 list_row(uuid, named.of_list, begun=when, ended=ended, record_id=record_id, encounter=NULL)
             )
         else:
-            out.orders.append(f'["{uuid}",{PROCEDURE},{when},{encounter},"{record_id}"]')
+            provider = chart.directory.provider(row.provider_id)
+            out.orders.append(f'["{uuid}",{PROCEDURE},{when},{encounter},"{record_id}",{provider}]')
             out.reports.append(f'["{uuid[:31]}{REPORT_ROW}","{uuid}",{named.of_report},{PROCEDURE},{when}]')
     return out
 

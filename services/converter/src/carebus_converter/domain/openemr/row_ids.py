@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby, repeat
 from typing import Any, TypeVar
@@ -39,6 +40,14 @@ class RowIds:
         rest.update(f"{entity}:{record_id}:{copy}".encode())
         digits = rest.hexdigest()
         return f"{self._start}{digits[:3]}{_VARIANT[digits[3]]}{digits[4:]}0"
+
+
+@lru_cache(maxsize=65_536)
+def shared_uuid(source: str, entity: str, record_id: int) -> str:
+    """Return the uuid of a row that belongs to no person, likewise: of a source's rows of one table together."""
+    start = blake2b(f"{source}/{entity}".encode(), digest_size=6, person=b"shared").hexdigest()
+    digits = blake2b(f"{source}/{entity}:{record_id}".encode(), digest_size=9, person=b"shared").hexdigest()
+    return f"{start}8{digits[:3]}{_VARIANT[digits[3]]}{digits[4:]}0"
 
 
 def numbered(rows: Sequence[RowT]) -> Iterable[tuple[RowT, int]]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
 
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.omop.visit_occurrence import VisitOccurrence
@@ -14,33 +13,21 @@ from carebus_converter.domain.openemr.cells import NULL, moment, text
 from carebus_converter.domain.openemr.chart import Chart
 from carebus_converter.domain.openemr.not_mapped import NotMapped
 from carebus_converter.domain.openemr.row_ids import numbered
+from carebus_converter.domain.openemr.visit_kinds import KINDS, OTHER
 
-ENCOUNTERS = ("uuid", "date", "date_end", "reason", "class_code", "pc_catid", "pos_code", "external_id")
+ENCOUNTERS = (
+    "uuid",
+    "date",
+    "date_end",
+    "reason",
+    "class_code",
+    "pc_catid",
+    "pos_code",
+    "external_id",
+    "provider",
+    "site",
+)
 
-
-class VisitKind(NamedTuple):
-    """How OpenEMR classifies a visit."""
-
-    class_code: str
-    """Option of its list ``_ActEncounterCode``."""
-    place: int | None
-    """CMS place of service."""
-    name: str
-
-
-KINDS = {
-    9202: VisitKind("AMB", 11, "Outpatient visit"),
-    9201: VisitKind("IMP", 21, "Inpatient visit"),
-    9203: VisitKind("EMER", 23, "Emergency room visit"),
-    262: VisitKind("EMER", 23, "Emergency room and inpatient visit"),
-    581385: VisitKind("OBSENC", 22, "Observation room"),
-    581476: VisitKind("HH", 12, "Home visit"),
-    581478: VisitKind("FLD", 41, "Ambulance visit"),
-    5083: VisitKind("VR", 2, "Telehealth"),
-    42898160: VisitKind("NONAC", 32, "Non-hospital institution visit"),
-}
-OTHER = VisitKind("AMB", None, "Visit")
-"""What OpenEMR itself takes for a visit of no stated kind."""
 
 WITHOUT_VISIT = "Vital signs recorded without a visit"
 
@@ -62,7 +49,8 @@ def visit_rows(chart: Chart, visits: Sequence[VisitOccurrence]) -> list[str]:
             f'["{uuid}",{moment(visit.visit_start_date, visit.visit_start_datetime)}'
             f",{moment(visit.visit_end_date, visit.visit_end_datetime)}"
             f",{_kind(visit.visit_concept_id, chart.concepts.get(visit.visit_concept_id))}"
-            f',"{visit.visit_occurrence_id}"]'
+            f',"{visit.visit_occurrence_id}",{chart.directory.provider(visit.provider_id)}'
+            f",{chart.directory.site(visit.care_site_id)}]"
         )
     chart.encounters = encounters
     return rows
@@ -88,7 +76,7 @@ class DaysWithoutVisit:
         """Return the encounters."""
         what = f'{text(WITHOUT_VISIT, 255)},"{OTHER.class_code}",{OFFICE_VISIT},{NULL}'
         return [
-            f'["{uuid}",{moment(on, None)},{moment(on, None)},{what},{NULL}]'
+            f'["{uuid}",{moment(on, None)},{moment(on, None)},{what},{NULL},{NULL},{NULL}]'
             for on, uuid in self._uuids.items()
         ]
 

@@ -12,6 +12,7 @@ from carebus_contracts.plans import PlannedTable
 from carebus_loader.adapters.openemr.as_written import writer
 from carebus_loader.adapters.openemr.judging import Judgement
 from carebus_loader.adapters.openemr.places import place_of
+from carebus_loader.adapters.openemr.referring import NO_DIRECTORY, Directory
 from carebus_loader.adapters.openemr.row_index import IndexedRows, RowIndex, index_lines, text_hash
 from carebus_loader.domain.accounting import CONFLICT, UNCHANGED, WRITTEN
 from carebus_loader.ports import Written
@@ -90,8 +91,15 @@ def table_of(write: str) -> tuple[str, tuple[str, ...]]:
     return place.table, (*([place.refers] if place.refers else []), *place.parents)
 
 
-def change_of(judgement: Judgement, standing: Mapping[str, IndexedRows]) -> Change:
+def change_of(
+    judgement: Judgement, standing: Mapping[str, IndexedRows], directory: Directory = NO_DIRECTORY
+) -> Change:
     """Compare the rows of a plan with the index of those that stand.
+
+    Args:
+        judgement: What the guard says of the plan.
+        standing: The index.
+        directory: Providers and sites that rows refer to.
 
     Raises:
         ConstraintViolated: Rows without a uuid, or with the same one.
@@ -100,25 +108,26 @@ def change_of(judgement: Judgement, standing: Mapping[str, IndexedRows]) -> Chan
     """
     change = Change(judgement, dict(standing), standing)
     for write in judgement.writes:
-        _replace(change, write)
+        _replace(change, write, directory)
     for table in judgement.emptied:
         if rows := change.index.pop(table, None):
             change.gone[table] = list(rows)
     return change
 
 
-def _replace(change: Change, write: PlannedTable) -> None:
+def _replace(change: Change, write: PlannedTable, directory: Directory) -> None:
     lines = write.lines()
     wanted = index_lines(write.table, lines)
     there = change.before.get(write.table)
-    change.columns[write.table] = write.columns
     table, references = table_of(write.table)
-    hashed = writer(table, write.columns, references)
-    indexed = IndexedRows(columns=write.columns)
+    columns, resolved = directory.resolve(table, write.columns)
+    change.columns[write.table] = columns
+    hashed = writer(table, columns, references)
+    indexed = IndexedRows(columns=columns)
     if not there:
         put = write.records()
         for (uuid, content), row in zip(wanted.items(), put, strict=True):
-            indexed[uuid] = content + hashed(uuid, row)
+            indexed[uuid] = content + hashed(uuid, resolved(row))
     else:
         put = []
         for line, (uuid, content) in zip(lines, wanted.items(), strict=True):
@@ -126,7 +135,7 @@ def _replace(change: Change, write: PlannedTable) -> None:
             if entry is not None and text_hash(entry) == content:
                 indexed[uuid] = entry
             else:
-                put.append(row := orjson.loads(line))
+                put.append(row := resolved(orjson.loads(line)))
                 indexed[uuid] = content + hashed(uuid, row)
         if gone := [uuid for uuid in there if uuid not in wanted]:
             change.gone[write.table] = gone

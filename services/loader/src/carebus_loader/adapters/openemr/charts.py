@@ -26,21 +26,19 @@ _PATIENTS_A_STATEMENT = 1_000
 PatientRow = Mapping[str, object]
 """Columns of patient_data by name, ``uuid`` in hex."""
 
-_ONCE = (
-    "date",
-    "regdate",
-    "hipaa_allowsms",
-    "hipaa_allowemail",
-    "financial",
-    "pricelevel",
-    "providerID",
-    "created_by",
-    "updated_by",
-)
-_ONCE_SQL = (
-    "NOW(), NOW(), 'NO', 'NO', '1', 'standard', NULLIF(@carebus_provider, 0), NULLIF(@carebus_provider, 0), "
-    "NULLIF(@carebus_provider, 0)"
-)
+_PROVIDER = "NULLIF(@carebus_provider, 0)"
+_ONCE = {
+    "date": "NOW()",
+    "regdate": "NOW()",
+    "hipaa_allowsms": "'NO'",
+    "hipaa_allowemail": "'NO'",
+    "financial": "'1'",
+    "pricelevel": "'standard'",
+    "providerID": _PROVIDER,
+    "created_by": _PROVIDER,
+    "updated_by": _PROVIDER,
+}
+"""SQL by column that a plan does not name: set when a patient is made and then left to OpenEMR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +142,9 @@ async def _make(session: Session, rows: Mapping[bytes, PatientRow]) -> dict[byte
     for uuid in pids:
         by_columns.setdefault(tuple(c for c in rows[uuid] if c != "uuid"), []).append(uuid)
     for columns, uuids in by_columns.items():
-        names = ", ".join(f"`{c}`" for c in ("uuid", "pid", *columns, *_ONCE))
-        one = f"({', '.join(['%s'] * (len(columns) + 2))}, {_ONCE_SQL})"
+        once = {c: sql for c, sql in _ONCE.items() if c not in columns}
+        names = ", ".join(f"`{c}`" for c in ("uuid", "pid", *columns, *once))
+        one = f"({', '.join([*['%s'] * (len(columns) + 2), *once.values()])})"
         for start in range(0, len(uuids), _PATIENTS_A_STATEMENT):
             some = uuids[start : start + _PATIENTS_A_STATEMENT]
             await session.execute(

@@ -14,6 +14,7 @@ from carebus_loader.adapters.openemr.places import (
     LISTS,
     PRESCRIPTIONS,
     TARGETS,
+    USERS,
     VITALS,
     Form,
     Place,
@@ -26,6 +27,8 @@ LINK_ROW = 2
 """Last digit of the uuid of a diagnosis's row in ``issue_encounter``."""
 LOCATION_ROW, SOCIAL_ROW = 1, 2
 """Last digits of the uuids of a patient's two rows in ``uuid_mapping``."""
+GROUP_ROW = 2
+"""Last digit of the uuid of a provider's second row there; the first is of the location, as a facility's only one."""
 
 VITAL_SIGNS = (
     "85353-1",
@@ -122,7 +125,7 @@ def forms(place: Place, form: Form, rows: str, *, fresh: bool = True) -> str:
     return (
         "INSERT INTO forms (date, encounter, form_name, form_id, pid, user, groupname, authorized, deleted, "
         f"formdir, provider_id) SELECT t.`{form.date}`, {_encounter(form)}, {form.name}, t.`{place.key}`, "
-        f"t.`{place.patient}`, @carebus_user, 'Default', 1, 0, '{form.folder}', @carebus_provider "
+        f"t.`{place.patient}`, @carebus_user, 'Default', 1, 0, '{form.folder}', {_provider(form)} "
         f"FROM {rows} AND {_encounter(form)} <> 0{'' if fresh else there}"
     )
 
@@ -134,13 +137,18 @@ def changed_forms(place: Place, form: Form, rows: str) -> str:
     return (
         f"UPDATE {tables} STRAIGHT_JOIN forms f FORCE INDEX ({OF_FORM}) "
         f"ON f.form_id = t.`{place.key}` AND f.pid = t.`{place.patient}` AND f.formdir = '{form.folder}' "
-        f"SET f.date = t.`{form.date}`, f.encounter = {encounter}, f.deleted = {encounter} = 0 "
+        f"SET f.date = t.`{form.date}`, f.encounter = {encounter}, f.deleted = {encounter} = 0"
+        f"{f', f.provider_id = {_provider(form)}' if form.provider else ''} "
         f"WHERE {condition}"
     )
 
 
 def _encounter(form: Form) -> str:
     return f"t.`{form.encounter}`" if form.encounter else "k.encounter"
+
+
+def _provider(form: Form) -> str:
+    return f"COALESCE(t.`{form.provider}`, 0)" if form.provider else "@carebus_provider"
 
 
 def after_vitals(rows: str) -> Iterator[str]:
@@ -265,6 +273,25 @@ def register_mappings(rows: str) -> str:
     """Return the statement that tells OpenEMR of the uuids of rows' mappings."""
     joined = f" STRAIGHT_JOIN uuid_mapping m FORCE INDEX ({OF_TARGET}) ON m.target_uuid = t.uuid WHERE"
     return register("uuid_mapping", rows.replace(" WHERE", joined), uuid="m.uuid", mapped=1)
+
+
+def after_shared(place: Place, rows: str) -> Iterator[str]:
+    """Yield what follows from providers or sites: their uuids, and the mappings under which FHIR shows them."""
+    yield register(place.table, rows)
+    yield map_to("Location", LOCATION_ROW, place.table, rows)
+    if place is USERS:
+        yield map_to("Group", GROUP_ROW, place.table, rows)
+    yield register_mappings(rows)
+
+
+def map_to(resource: str, digit: int, table: str, rows: str) -> str:
+    """Return the statement that makes rows known as a FHIR resource of their own, once."""
+    return (
+        "INSERT INTO uuid_mapping (uuid, resource, resource_path, `table`, target_uuid, created) "
+        f"SELECT {part('t.uuid', digit)}, '{resource}', NULL, '{table}', t.uuid, NOW() FROM {rows} "
+        f"AND NOT EXISTS (SELECT 1 FROM uuid_mapping m FORCE INDEX ({OF_TARGET}) "
+        f"WHERE m.target_uuid = t.uuid AND m.resource = '{resource}')"
+    )
 
 
 def after_gone() -> Iterator[str]:

@@ -59,6 +59,8 @@ _STANDING = (
 )
 
 SubjectKey = tuple[str, str]
+PERSON = "person/"
+"""How the subjects begin that are persons; the others are providers and sites."""
 _DIGEST = 8
 _STATEMENT_BYTES = 4_000_000
 """Servers take packets of 16 MB unless told otherwise."""
@@ -137,25 +139,43 @@ async def write_floors(session: Session, source: str, floors: Floors) -> None:
 async def live_subjects(
     session: Session, source: str, of_job: str, *, after: str, limit: int
 ) -> list[SubjectKey]:
-    """Return next subjects of a source, or of one of its jobs, in key order."""
+    """Return next subjects of a source, or next persons of one of its jobs, in key order.
+
+    Providers and sites are of no job: what one brought may be in use by the others.
+    """
+    begin = PERSON if of_job else ""
     return await _live(
-        session, source, lambda s: not of_job or s.last_job == of_job, after=after, limit=limit
+        session,
+        source,
+        lambda s: not of_job or s.last_job == of_job,
+        begin=begin,
+        after=after,
+        limit=limit,
     )
 
 
 async def vanished_subjects(
     session: Session, source: str, version: Version, *, after: str, limit: int
 ) -> list[SubjectKey]:
-    """Return next subjects of a source of whom nothing is as new as a version, in key order."""
-    return await _live(session, source, lambda s: vanished(s.held, version), after=after, limit=limit)
+    """Return next persons of a source of whom nothing is as new as a version, in key order."""
+    return await _live(
+        session, source, lambda s: vanished(s.held, version), begin=PERSON, after=after, limit=limit
+    )
 
 
 async def _live(
-    session: Session, source: str, wanted: Callable[[Standing], bool], *, after: str, limit: int
+    session: Session,
+    source: str,
+    wanted: Callable[[Standing], bool],
+    *,
+    begin: str,
+    after: str,
+    limit: int,
 ) -> list[SubjectKey]:
     while found := await session.select(
-        f"{_STANDING} WHERE s.source = %s AND s.subject > %s AND s.tombstone = 0 ORDER BY s.subject LIMIT %s",
-        (source, after, limit),
+        f"{_STANDING} WHERE s.source = %s AND s.subject LIKE %s AND s.subject > %s AND s.tombstone = 0 "
+        "ORDER BY s.subject LIMIT %s",
+        (source, f"{begin}%", after, limit),
     ):
         if chosen := [subject for subject, *cells in found if wanted(_standing(cells))]:
             return [(source, subject) for subject in chosen]

@@ -30,6 +30,8 @@ class Form:
     """Column of the row."""
     encounter: str | None = "encounter"
     """Column of the row; None where only the link says it."""
+    provider: str = ""
+    """Column of the row; "" for the provider of the settings."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +85,7 @@ def _shown(folder: str) -> str:
 ENCOUNTERS = Place(
     "form_encounter",
     numbered=True,
-    form=Form("'New Patient Encounter'", "newpatient"),
+    form=Form("'New Patient Encounter'", "newpatient", provider="provider_id"),
     once={
         "facility": "@carebus_facility_name",
         "facility_id": "@carebus_facility",
@@ -169,6 +171,7 @@ ORDERS = Place(
         "procedure_order",
         date="date_ordered",
         encounter="encounter_id",
+        provider="provider_id",
     ),
     once={
         "provider_id": "@carebus_provider",
@@ -215,6 +218,42 @@ DOCUMENTS = Place(
     # Who moves a document to another patient in OpenEMR leaves its file where it is.
     stands="t.deleted = 0 AND SUBSTRING_INDEX(SUBSTRING_INDEX(t.url, '/', -2), '/', 1) = t.foreign_id",
 )
+USERS = Place(
+    "users",
+    patient="",
+    # Without a row in users_secure nobody logs in by it.
+    once={"fname": "''", "authorized": "1", "abook_type": "'external_provider'"},
+    always={"active": "1"},
+    away={"active": "0"},
+    stands="t.active = 1",
+)
+FACILITIES = Place(
+    "facility",
+    patient="",
+    # OMOP does not say who sends the bills.
+    once={"service_location": "1", "billing_location": "0", "primary_business_entity": "0"},
+    always={"inactive": "0"},
+    away={"inactive": "1"},
+    stands="t.inactive = 0",
+)
+SHARED: Mapping[str, Place] = {place.table: place for place in (FACILITIES, USERS)}
+"""Tables of rows that belong to no person (``shared_rows``)."""
+NEW_COLUMNS = {USERS.table: ("uuid", "username"), FACILITIES.table: ("uuid",)}
+"""Their columns of a plan that are set when a row is made and then stay."""
+KEPT_COLUMNS = {
+    USERS.table: (
+        "lname",
+        "npi",
+        "federaldrugid",
+        "specialty",
+        "taxonomy",
+        "facility_id",
+        "facility",
+        "organization",
+    ),
+    FACILITIES.table: ("name", "street", "city", "state", "postal_code", "country_code", "pos_code"),
+}
+"""Those that follow the source. No others are written: by some of ``users`` one could log in."""
 
 PLACES: Mapping[str, Place] = {
     "documents": DOCUMENTS,
@@ -261,7 +300,7 @@ def place_of(write: str) -> Place:
     Raises:
         UnsupportedContract: This version knows none.
     """
-    if (place := PLACES.get(write)) is None:
+    if (place := PLACES.get(write) or SHARED.get(write)) is None:
         raise UnsupportedContract(f"plans write {write}, which this loader does not know: upgrade it")
     return place
 

@@ -9,9 +9,10 @@ from carebus_loader.adapters.openemr.charts import named_lock
 from carebus_loader.adapters.openemr.checking import LAB, LOGIN, read_columns
 from carebus_loader.adapters.openemr.conflicts import CONFLICTS, CONFLICTS_DDL
 from carebus_loader.adapters.openemr.connection import Session
-from carebus_loader.adapters.openemr.derived_sql import LOCATION_ROW, part, register
+from carebus_loader.adapters.openemr.derived_sql import after_shared, register
 from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_DDL, RAISED, RAISED_DDL
 from carebus_loader.adapters.openemr.matching import MATCHES, MATCHES_DDL
+from carebus_loader.adapters.openemr.places import FACILITIES, USERS
 from carebus_loader.adapters.openemr.schema import TABLES
 from carebus_loader.adapters.openemr.settings import OpenEmrSettings
 
@@ -103,8 +104,8 @@ async def _introduce_facility(session: Session, settings: OpenEmrSettings) -> li
         (_uuid(settings.database, "facility", settings.facility_id), settings.facility_id),
     )
     this = f"facility t WHERE t.id = {settings.facility_id:d}"
-    await session.execute(register("facility", this))
-    await _map_location(session, "facility", this)
+    for statement in after_shared(FACILITIES, this):
+        await session.execute(statement)
     await session.commit()
     return [f"openemr: uuid of facility {settings.facility_id}"]
 
@@ -129,8 +130,8 @@ async def _introduce_provider(session: Session, settings: OpenEmrSettings) -> li
         ),
     )
     this = f"users t WHERE t.username = '{LOGIN}'"
-    await session.execute(register("users", this))
-    await _map_location(session, "users", this)
+    for statement in after_shared(USERS, this):
+        await session.execute(statement)
     await session.commit()
     return [f"openemr: provider {LOGIN}"]
 
@@ -149,17 +150,6 @@ async def _introduce_lab(session: Session, settings: OpenEmrSettings) -> list[st
     await session.execute(register("procedure_providers", this, key="ppid"), (LAB,))
     await session.commit()
     return [f"openemr: laboratory {LAB}"]
-
-
-async def _map_location(session: Session, table: str, rows: str) -> None:
-    await session.execute(
-        "INSERT INTO uuid_mapping (uuid, resource, resource_path, `table`, target_uuid, created) "
-        f"SELECT {part('t.uuid', LOCATION_ROW)}, 'Location', NULL, '{table}', t.uuid, NOW() FROM {rows} "
-        "AND NOT EXISTS "
-        "(SELECT 1 FROM uuid_mapping m WHERE m.target_uuid = t.uuid AND m.resource = 'Location')"
-    )
-    mappings = rows.replace(" WHERE", " STRAIGHT_JOIN uuid_mapping m ON m.target_uuid = t.uuid WHERE")
-    await session.execute(register("uuid_mapping", mappings, uuid="m.uuid", mapped=1))
 
 
 def _uuid(database: str, entity: str, key: object) -> bytes:

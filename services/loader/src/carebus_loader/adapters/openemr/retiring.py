@@ -81,6 +81,8 @@ async def would_retire(session: Session, delivery: Delivery) -> Written:
 
 def _is_gone(change: Change) -> bool:
     judgement = change.judgement
+    if not judgement.delivery.plan.subject.startswith(ledger.PERSON):
+        return False
     return judgement.rewritten and all(there.hash == GONE for there in judgement.held.values())
 
 

@@ -93,9 +93,7 @@ def load_direct(place: Place, columns: tuple[str, ...], of: Place | None = None)
     read += _number_of(of or place)
     named = {column: f"`{column}`" for column in columns}
     sets = ["`uuid` = UNHEX(@uuid)"] if has(place, "uuid") else []
-    sets += [
-        f"`{column}` = {sql.format_map(named)}" for column, sql in {**place.once, **place.always}.items()
-    ]
+    sets += [f"`{column}` = {sql.format_map(named)}" for column, sql in _fixed(place, columns).items()]
     return f"{_load(place.table, read)} SET {', '.join(sets)}"
 
 
@@ -146,7 +144,7 @@ def upsert(place: Place, columns: tuple[str, ...], of: Place | None = None) -> s
     values |= {c: named[c] for c in clinical}
     number = [c.strip("`") for c in _number_of(of or place)]
     values |= {c: f"s.`{c}`" for c in number}
-    values |= {c: sql.format_map(named) for c, sql in {**place.once, **place.always}.items()}
+    values |= {c: sql.format_map(named) for c, sql in _fixed(place, columns).items()}
     kept = [*clinical, *place.always]
     if not place.numbered:
         kept += number
@@ -155,6 +153,11 @@ def upsert(place: Place, columns: tuple[str, ...], of: Place | None = None) -> s
         f"FROM {staging(place.table)} s {there}ON DUPLICATE KEY UPDATE "
         + ", ".join(f"`{c}` = VALUES(`{c}`)" for c in kept)
     )
+
+
+def _fixed(place: Place, columns: tuple[str, ...]) -> dict[str, str]:
+    """Return what stands in columns that the plan does not name."""
+    return {c: sql for c, sql in place.once.items() if c not in columns} | dict(place.always)
 
 
 def _number_of(place: Place) -> list[str]:

@@ -187,8 +187,11 @@ _ALL = (
         facility_id int! = 0
         active tinyint! = 1
         npi varchar(15)
+        federaldrugid varchar(255)
+        specialty varchar(255)
         google_signin_email varchar(255)
         organization varchar(255)
+        taxonomy varchar(30)! = '207Q00000X'
         abook_type varchar(31)! = ''
         """,
         primary="id",
@@ -201,8 +204,17 @@ _ALL = (
         id int! auto
         uuid binary(16)
         name varchar(255)
+        street varchar(255)
+        city varchar(255)
+        state varchar(50)
+        postal_code varchar(11)
+        country_code varchar(30)! = ''
+        service_location tinyint! = 1
+        billing_location tinyint! = 1
         pos_code tinyint
         facility_npi varchar(15)
+        primary_business_entity int! = 1
+        inactive tinyint! = 0
         """,
         primary="id",
         unique=("uuid",),
@@ -643,6 +655,7 @@ WRITTEN = (
     "patient_data",
     "uuid_registry",
     "uuid_mapping",
+    "users",
     "facility",
     "sequences",
     "form_encounter",

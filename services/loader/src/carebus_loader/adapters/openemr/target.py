@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from carebus_contracts.errors import ConstraintViolated, TargetUnavailable
 from carebus_contracts.plans import ALL_SUBJECTS
+from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
 from carebus_loader.adapters.openemr import ledger
 from carebus_loader.adapters.openemr.changes import DEATH, PATIENT, Change, change_of
@@ -26,10 +27,12 @@ from carebus_loader.adapters.openemr.lab_codes import LabCodes
 from carebus_loader.adapters.openemr.matching import settle
 from carebus_loader.adapters.openemr.places import ENCOUNTERS, check_columns, is_of
 from carebus_loader.adapters.openemr.preparing import prepare
+from carebus_loader.adapters.openemr.referring import PROVIDER, Directory
 from carebus_loader.adapters.openemr.retiring import retire, would_retire
 from carebus_loader.adapters.openemr.rights import grants
 from carebus_loader.adapters.openemr.rows import Bent, Charted, clear_staging, put_rows
 from carebus_loader.adapters.openemr.settings import OpenEmrSettings
+from carebus_loader.adapters.openemr.shared_rows import SharedRows, read_directory
 from carebus_loader.adapters.openemr.vaccine_codes import VaccineCodes
 from carebus_loader.ports import Delivery, Written
 
@@ -167,7 +170,8 @@ class OpenEmrTarget:
         """Say what would become of a batch, by reading only."""
         refused = await settle(session, self._settings, batch, record=False)
         judged = _judged(batch, await ledger.read_subjects(session, map(_key, batch)))
-        changes = await _changes(session, judged, record=False)
+        directory = await read_directory(session, batch)
+        changes = await _changes(session, judged, directory, record=False)
         return [refused.get(id(c.judgement.delivery)) or c.written for c in changes]
 
     async def _apply(self, session: Session, batch: Sequence[Delivery]) -> list[Written]:
@@ -178,10 +182,11 @@ class OpenEmrTarget:
         return [refused.get(id(d)) or next(written) for d in batch]
 
     async def _insist(self, session: Session, batch: Sequence[Delivery]) -> list[Written]:
-        direct = True
+        direct, shared = True, SharedRows()
         for attempt in range(_TRIES):
             try:
-                return await self._attempt(session, batch, direct=direct)
+                written = await self._attempt(session, batch, shared, direct=direct)
+                return [shared.told(d, w) for d, w in zip(batch, written, strict=True)]
             except Bent:
                 await session.rollback()
                 direct = False
@@ -195,13 +200,18 @@ class OpenEmrTarget:
                 raise
         raise TargetUnavailable("other writers keep changing the same charts", system=self._settings.system)
 
-    async def _attempt(self, session: Session, batch: Sequence[Delivery], *, direct: bool) -> list[Written]:
+    async def _attempt(
+        self, session: Session, batch: Sequence[Delivery], shared: SharedRows, *, direct: bool
+    ) -> list[Written]:
         before = await ledger.read_subjects(session, map(_key, batch))
         judged = _judged(batch, before)
+        bearers = [j.delivery for j in judged if j.result is not Result.STALE]
+        await shared.put(session, self._settings.database, bearers)
         if not any(j.noted for j in judged):
             await self._filing.clean(session, judged)
             return [Change(j, {}).written for j in judged]
-        charts = await self._charts(session, judged)
+        directory = await read_directory(session, bearers)
+        charts = await self._charts(session, judged, directory)
         block = await reserve_encounters(session, sum(map(_encounters, judged)))
         numbers = await self._filing.reserve(session, judged)
         await self._vaccines.know(session, self._settings.database, judged)
@@ -212,7 +222,7 @@ class OpenEmrTarget:
         locked = await ledger.read_subjects(session, map(_key, batch), lock=True)
         if locked != before:
             raise LockConflict("the ledger changed", system=self._settings.system)
-        changes = await _changes(session, judged, record=True)
+        changes = await _changes(session, judged, directory, record=True)
         charted = [_charted(change, charts) for change in changes]
         await ledger.write_subjects(
             session,
@@ -224,13 +234,13 @@ class OpenEmrTarget:
         await self._filing.clean(session, judged, replaced)
         return [change.written for change in changes]
 
-    async def _charts(self, session: Session, judged: Sequence[Judgement]) -> Charts:
+    async def _charts(self, session: Session, judged: Sequence[Judgement], directory: Directory) -> Charts:
         patients: dict[bytes, PatientRow | None] = {}
         for judgement in judged:
             if any(write.count for write in judgement.writes):
                 uuid, row = _patient(judgement)
                 if uuid is not None:
-                    patients[uuid] = row
+                    patients[uuid] = row and _resolved(row, directory)
                 else:
                     raise ConstraintViolated(
                         "rows of a person who is not in OpenEMR: load PERSON first, or with them"
@@ -262,10 +272,12 @@ def _judged(batch: Sequence[Delivery], read: ledger.Read) -> list[Judgement]:
     return [judge(d, read.standing.get(_key(d), UNKNOWN), read.floors[d.plan.source]) for d in batch]
 
 
-async def _changes(session: Session, judged: Sequence[Judgement], *, record: bool) -> list[Change]:
+async def _changes(
+    session: Session, judged: Sequence[Judgement], directory: Directory, *, record: bool
+) -> list[Change]:
     known = [_key(j.delivery) for j in judged if j.standing.known and j.rewritten]
     indexes = await ledger.read_indexes(session, known) if known else {}
-    changes = [change_of(j, indexes.get(_key(j.delivery), {})) for j in judged]
+    changes = [change_of(j, indexes.get(_key(j.delivery), {}), directory) for j in judged]
     for change in changes:
         if _is_matched(change.judgement):
             change.leave_patient()
@@ -291,7 +303,7 @@ def _stated_patient(judgement: Judgement) -> tuple[bytes | None, PatientRow | No
     row: dict[str, object] = {}
     for write in judgement.delivery.plan.writes:
         if write.table in {PATIENT, DEATH} and write.count:
-            check_columns(PATIENT, write.columns)
+            check_columns(PATIENT, write.columns, (PROVIDER,))
             (cells, *_) = write.records()
             if write.table == PATIENT or row:
                 row |= zip(write.columns, cells, strict=True)
@@ -301,6 +313,11 @@ def _stated_patient(judgement: Judgement) -> tuple[bytes | None, PatientRow | No
         return bytes.fromhex(str(row["uuid"])), row
     except ValueError:
         raise ConstraintViolated("patient_data: a row does not begin with a uuid") from None
+
+
+def _resolved(row: PatientRow, directory: Directory) -> PatientRow:
+    columns, resolved = directory.resolve(PATIENT, tuple(row))
+    return dict(zip(columns, resolved(list(row.values())), strict=True))
 
 
 def _encounters(judgement: Judgement) -> int:
