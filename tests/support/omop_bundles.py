@@ -10,8 +10,9 @@ import duckdb
 import orjson
 
 from carebus_contracts.omop.bundle import ConceptInUse, encode_person
-from carebus_contracts.omop.catalog import PERSON_TABLES, TableSpec
+from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES, TableSpec
 
+PROVIDER = REFERENCE_TABLES["provider"]
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 """Beside the checkout; not part of it."""
 
@@ -38,21 +39,25 @@ _RENAMED = {
 _SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "str": "VARCHAR", "date": "DATE", "datetime": "TIMESTAMP"}
 
 
-def bundles(folder: Path, *, source: str | None = None) -> Iterator[bytes]:
+def bundles(folder: Path, *, source: str | None = None, providers: bool = False) -> Iterator[bytes]:
     """Yield one encoded bundle a person, in the order of person_id.
 
     Args:
         folder: Parquet files named after their tables, CDM 5.3 or 5.4.
         source: Slug; by default made from the folder above.
+        providers: Whether they carry the rows of PROVIDER that they refer to; neither set has sites.
     """
     name, _, version = folder.parent.name.rpartition("_")
     connection = duckdb.connect()
     tables = {t: _rows(connection, folder, spec) for t, spec in PERSON_TABLES.items()}
     concepts = {row[0]: row for row in _concepts(connection, folder)}
+    known = _providers(connection, folder) if providers else {}
     for person_id in sorted(tables["person"]):
         own = {table: rows.get(person_id, []) for table, rows in tables.items()}
+        who = [known[i] for i in sorted(_provider_ids(own) & known.keys())]
         used = sorted(
-            {
+            {row[place] for row in who for place in _concept_places(PROVIDER) if row[place] in concepts}
+            | {
                 row[place]
                 for table, rows in own.items()
                 for place in _concept_places(PERSON_TABLES[table])
@@ -67,7 +72,26 @@ def bundles(folder: Path, *, source: str | None = None) -> Iterator[bytes]:
             covers=list(PERSON_TABLES),
             tables={table: orjson.dumps(rows) for table, rows in own.items() if rows},
             concepts=[orjson.dumps(concepts[concept_id]) for concept_id in used],
+            refers={"provider": [orjson.dumps(row) for row in who]} if who else None,
         )
+
+
+def _provider_ids(own: dict[str, list[tuple[Any, ...]]]) -> set[int]:
+    return {
+        row[PERSON_TABLES[table].columns.index("provider_id")]
+        for table, rows in own.items()
+        if "provider_id" in PERSON_TABLES[table].columns
+        for row in rows
+    }
+
+
+def _providers(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[int, tuple[Any, ...]]:
+    path = folder / "provider.parquet"
+    if not path.exists():
+        return {}
+    columns = ", ".join(PROVIDER.columns)
+    rows = connection.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)]).fetchall()
+    return {row[0]: row for row in rows}
 
 
 def _rows(

@@ -20,8 +20,9 @@ from carebus_contracts.errors import UnsupportedContract
 from carebus_contracts.plans import ReadPlan, encode_plan, encode_shared, encode_write, read_plan
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version
+from carebus_converter.domain.ccda import DocumentSettings
+from carebus_converter.domain.conversion import Conversion
 from carebus_converter.domain.openemr import OpenEmrSettings as MappingSettings
-from carebus_converter.domain.openemr import plan
 from carebus_loader.adapters.openemr import OpenEmrSettings, OpenEmrTarget
 from carebus_loader.ports import Delivery
 from support.target_suite import put, until_done
@@ -30,6 +31,7 @@ from unit.converter.openemr.factories import a_bundle, a_row
 from .conftest import NPI, Server
 from .hand_made import a_retirement
 
+CONVERT = Conversion(documents=DocumentSettings(), openemr=MappingSettings())
 Read = Callable[..., list[tuple[Any, ...]]]
 DAY = "2020-03-14"
 WRITER = """
@@ -112,16 +114,7 @@ def a_plan(
             row("drug_exposure", drug_exposure_id=2, drug_concept_id=40213160, drug_exposure_start_date=DAY),
         ],
     )  # fmt: skip
-    parts = plan(bundle, settings=MappingSettings())
-    return read_plan(
-        encode_plan(
-            target="openemr",
-            source=source,
-            subject=f"person/{person_id}",
-            writes=parts.writes,
-            refers=parts.refers,
-        )
-    )
+    return read_plan(CONVERT(bundle, "openemr") or b"")
 
 
 def a_retired_source(source: str, of_job: str = "") -> ReadPlan:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from carebus_contracts.omop.bundle import ConceptInUse, PersonRecords
+from carebus_contracts.omop.bundle import REFERRED_TABLES, ConceptInUse, PersonRecords
 from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_contracts.plans import encode_plan, read_plan
 from carebus_converter.domain.ccda.not_mapped import WHOLE_TABLES as NOT_IN_DOCUMENTS
@@ -83,6 +83,20 @@ def test_documents_have_a_mapper_or_a_reason_for_every_table(table: str) -> None
     else:
         assert document.not_mapped == {}
         assert more > entries or (table in HEADER and document.document_id != without.document_id)
+
+
+def test_openemr_has_a_place_for_what_rows_refer_to() -> None:
+    """PROVIDER is a user, CARE_SITE a facility with the address that LOCATION says; no other table is referred to."""
+    bundle = made.with_directory(a_person(), made.a_visit(provider_id=4, care_site_id=3))
+
+    parts = plan(bundle, settings=OpenEmrSettings())
+    text = encode_plan(target="openemr", source="lab", subject="person/1", writes=[], refers=parts.refers)
+    found = {one.write.table: one.write.records()[0] for one in read_plan(text).refers}
+
+    assert set(REFERRED_TABLES) == {"location", "care_site", "provider"}
+    assert set(found) == {"facility", "users"}
+    assert {"North & South", "9 Hill", "Ogdenville", "ME", "04001", 11} <= set(found["facility"])
+    assert {"Lusab-Babad", "1234567893", "Family Medicine", "207Q00000X"} <= set(found["users"])
 
 
 def test_reasons_are_stated_for_tables_that_there_are() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from carebus_contracts.omop.bundle import PersonRecords
+from carebus_contracts.omop.bundle import REFERRED_TABLES, PersonRecords
+from carebus_contracts.omop.catalog import REFERENCE_TABLES
 from carebus_contracts.plans import PlannedShare, encode_plan, read_plan
 from carebus_converter.domain.openemr import plan
 
@@ -226,3 +227,59 @@ def test_order_of_rows_is_of_no_account() -> None:
         made.add(plan(a_bundle(seed=seed, refers=refers, visit_occurrence=visits), settings=SETTINGS).refers)
 
     assert len(made) == 1
+
+
+WITHOUT_PLACE = {
+    "provider": {
+        "year_of_birth", "gender_concept_id", "gender_source_value", "gender_source_concept_id",
+        "provider_source_value", "specialty_source_concept_id",
+    },
+    "care_site": {"care_site_source_value", "place_of_service_source_value"},
+    "location": {"county", "location_source_value", "latitude", "longitude"},
+}  # fmt: skip
+"""Columns for which OpenEMR's users and facilities have none, or that say again what another says."""
+FIRST: dict[str, dict[str, Any]] = {
+    "provider": {"specialty_concept_id": 0, "care_site_id": 3},
+    "care_site": {"place_of_service_concept_id": 9201, "location_id": 5},
+    "location": {"country_concept_id": 0},
+}
+OTHER = {
+    "specialty_concept_id": 38003660,
+    "country_concept_id": 42046186,
+    "care_site_id": 4,
+    "location_id": 6,
+}
+KEYS = {"provider": {"provider_id": 9}, "care_site": {"care_site_id": 3}, "location": {"location_id": 5}}
+
+
+def a_full_row(table: str, **more: Any) -> list[Any]:
+    """A row with every cell filled."""
+    cells: dict[str, Any] = {}
+    for column, kind in REFERENCE_TABLES[table].types.items():
+        cells[column] = "1234567893" if column == "npi" else "a word" if "str" in str(kind) else 2
+    return a_row(table, **{**cells, **FIRST[table], **KEYS[table], **more})
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(t, c) for t in REFERRED_TABLES for c in REFERRED_TABLES[t].columns if c not in KEYS[t]],
+)
+def test_every_column_has_its_place_or_is_named_here(table: str, column: str) -> None:
+    """What the source says of a provider, a site or its address otherwise is in OpenEMR otherwise."""
+    visit = a_row("visit_occurrence", visit_start_date="2020-03-14", provider_id=9)
+    more = [a_row("care_site", care_site_id=4)]
+
+    def made(**cells: Any) -> tuple[bytes, ...]:
+        refers = {t: [a_full_row(t, **(cells if t == table else {}))] for t in REFERRED_TABLES}
+        refers["care_site"] += more
+        return plan(a_bundle(refers=refers, visit_occurrence=[visit]), settings=SETTINGS).refers
+
+    value = a_full_row(table)[REFERENCE_TABLES[table].columns.index(column)]
+    if column in OTHER:
+        other: Any = OTHER[column]
+    elif column == "npi":
+        other = "1987654321"
+    else:
+        other = "b word" if isinstance(value, str) else value + 1
+
+    assert (made() == made(**{column: other})) == (column in WITHOUT_PLACE[table])

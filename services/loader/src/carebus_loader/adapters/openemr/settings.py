@@ -35,7 +35,9 @@ class OpenEmrSettings(Settings):
         description="Let `targets prepare` make OpenEMR's tables where they are missing: for a demo only.",
     )
     facility_id: int = Field(
-        default=3, description="Facility of all encounters; OpenEMR ships one with this id."
+        default=3,
+        description="Facility of encounters whose site is not known, and the billing facility of all; OpenEMR "
+        "ships one with this id.",
     )
     provider_npi: str = Field(
         default="",
