@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from carebus_contracts.dead_letters import DeadLetterReason
@@ -43,7 +44,9 @@ def convert(records: Records, target: str, *, filed: bool = False) -> bytes | No
         raise UnmappableRecord("no rule")
     if person == 3:
         raise ZeroDivisionError("Jane Doe")
-    return None if target == "openemr" else b"%d for %b" % (person, target.encode())
+    if target == "openemr":
+        return b"%d with its document" % person if filed else None
+    return b"%d for %b" % (person, target.encode())
 
 
 async def handled(batch: Sequence[Received[Records]], *discarded: str) -> Outcomes:
@@ -64,6 +67,17 @@ async def test_each_target_gets_its_message_with_version_and_place_in_the_accoun
     envelope = outcomes.outgoing[0].envelope
     assert envelope.version == Version(70, MAPPING_REVISION)
     assert (envelope.job_id, envelope.slice, envelope.attempt, envelope.ordinal) == ("j", 1, "a", 1)
+
+
+async def test_charts_have_documents_for_jobs_that_want_them() -> None:
+    """What the job wants travels on: the loader must know what to do where it has no place for them."""
+    wanted = a_message(1, targets=("openemr",))
+    wanted = replace(wanted, envelope=replace(wanted.envelope, filing="required"))
+
+    outcomes = await handled([wanted, a_message(4, targets=("openemr",))])
+
+    (only,) = outcomes.outgoing
+    assert (only.value, only.envelope.filing) == (b"1 with its document", "required")
 
 
 async def test_one_odd_record_does_not_stop_the_others() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -90,15 +91,33 @@ def test_only_files_of_the_document_are_removed(sites: Path, folder: SitesFolder
 
 
 def test_a_link_is_not_followed(sites: Path, folder: SitesFolder, tmp_path: Path) -> None:
-    """A file that somebody put a link for is replaced; what the link names is not touched."""
-    victim = tmp_path / "victim"
+    """A file that somebody put a link for is replaced; a folder that is a link is no place to write."""
+    victim, elsewhere = tmp_path / "victim", tmp_path / "elsewhere"
     victim.write_text("mine")
+    elsewhere.mkdir()
     (sites / "default/documents/17").mkdir()
     (sites / "default/documents/17" / str(UUID(bytes=DOCUMENT))).symlink_to(victim)
+    (sites / "default/documents/18").symlink_to(elsewhere)
+
+    folder.write(17, DOCUMENT, b"x")
+    with pytest.raises(TargetUnavailable, match="takes no documents"):
+        folder.write(18, DOCUMENT, b"x")
+    with pytest.raises(TargetUnavailable, match="takes no documents"):
+        folder.remove(18, DOCUMENT)
+
+    assert victim.read_text() == "mine"
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_what_root_writes_belongs_to_whom_the_folder_belongs(sites: Path, folder: SitesFolder) -> None:
+    """The web server's user could not read it otherwise."""
+    os.chown(sites / "default" / "documents", 12345, 12346)
 
     folder.write(17, DOCUMENT, b"x")
 
-    assert victim.read_text() == "mine"
+    (path,) = sites.glob("default/documents/17/*")
+    assert [(p.stat().st_uid, p.stat().st_gid) for p in (path, path.parent)] == [(12345, 12346)] * 2
 
 
 def test_faults_are_clauses(sites: Path, folder: SitesFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +139,7 @@ def test_what_goes_wrong_names_folder_and_cause_but_no_patient(sites: Path, fold
     """The number of the patient stays out of the text."""
     (sites / "default/documents/171717").write_text("no folder")
 
-    with pytest.raises(TargetUnavailable, match="takes no documents: NotADirectoryError") as raised:
+    with pytest.raises(TargetUnavailable, match="takes no documents: FileExistsError") as raised:
         folder.write(171717, DOCUMENT, b"x")
 
     assert "171717" not in str(raised.value)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
@@ -102,39 +103,36 @@ class SitesFolder:
         self._asked(lambda: self._remove(pid, str(UUID(bytes=document))[:_START], but))
 
     def _write(self, pid: int, name: str, content: bytes) -> bool:
-        folder = self.path / str(pid)
+        like = self.path.stat()
         # Who may read and write is what OpenEMR's administrator said of the folder above; others never.
-        mode = stat.S_IMODE(self.path.stat().st_mode) & 0o2770
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            others = any(n != name for n in os.listdir(folder) if n.startswith(name[:_START]))
-        else:
-            folder.chmod(mode)
-            _sync(self.path)
-            others = False
-        # Who was given up may still be writing: two tries share no part.
-        part = folder / f"{name}.{uuid4().hex[:8]}.part"
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            os.fchmod(descriptor, mode & 0o660)
-            file.flush()
-            os.fsync(descriptor)
-        part.replace(folder / name)
-        _sync(folder)
-        return others
+        mode = stat.S_IMODE(like.st_mode) & 0o2770
+        (self.path / str(pid)).mkdir(0o700, exist_ok=True)
+        with _opened(self.path / str(pid)) as folder:
+            if not (there := os.listdir(folder)):
+                _give(folder, like, mode)
+                with _opened(self.path.resolve()) as above:
+                    os.fsync(above)
+            # Who was given up may still be writing: two tries share no part.
+            part = f"{name}.{uuid4().hex[:8]}.part"
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+            with open(descriptor, "wb") as file:
+                file.write(content)
+                _give(descriptor, like, mode & 0o660)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+        return any(n != name for n in there if n.startswith(name[:_START]))
 
     def _remove(self, pid: int, start: str, kept: str) -> None:
-        folder = self.path / str(pid)
         try:
-            ours = [name for name in os.listdir(folder) if name.startswith(start) and name != kept]
-        except FileNotFoundError:
+            with _opened(self.path / str(pid)) as folder:
+                for name in os.listdir(folder):
+                    if name.startswith(start) and name != kept:
+                        os.unlink(name, dir_fd=folder)
+                os.fsync(folder)
+        except FileNotFoundError:  # the folder, or somebody removes the same
             return
-        for name in ours:
-            (folder / name).unlink(missing_ok=True)
-        if ours:
-            _sync(folder)
 
     def _asked(self, what: Callable[[], T]) -> T:
         try:
@@ -149,9 +147,19 @@ class SitesFolder:
         )
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """Hold a folder open, and no other that a link would lead to: others may write beside us."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _give(descriptor: int, like: os.stat_result, mode: int) -> None:
+    """Give a file or folder to those whose the folder above is, as far as we may."""
+    if os.geteuid() == 0:
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+    if os.geteuid() in (0, os.fstat(descriptor).st_uid):
+        os.fchmod(descriptor, mode)
