@@ -81,3 +81,23 @@ def test_an_event_of_a_newer_carebus_halts() -> None:
     """Stepping over it would lose it for good; after an upgrade it is read."""
     with pytest.raises(UnsupportedContract, match="upgrade"):
         _DECODE[JOB_EVENTS.name](record(b'{"type":"job_split","job_id":"a"}'))
+
+
+def test_a_stage_that_waits_keeps_all_jobs_waiting_that_need_it() -> None:
+    """It has one job's messages in hand; those of others, and of jobs that come later, are behind them."""
+    stage, book = "carebus-loader-postgres", Book()
+    elsewhere = accepted("c").model_dump() | {
+        "request": accepted("c").request.model_dump() | {"targets": ["documents"]}
+    }
+    for event in (accepted("a"), accepted("b"), Accepted.model_validate(elsewhere)):
+        book.enter(event, 1)
+    book.changed.clear()
+    book.enter(Waiting(job_id="a", stage=stage, system="postgres at db"), 2)
+    book.enter(accepted("d"), 3)
+    waiting = {state.job_id: state.waiting for state in book.states(9)}
+
+    assert waiting == {"a": (held := {stage: "postgres at db"}), "b": held, "c": {}, "d": held}
+    assert book.changed == {"a", "b", "d"}
+
+    book.enter(Waiting(job_id="a", stage=stage), 4)
+    assert all(not state.waiting for state in book.states(9))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from carebus_console.domain.ledger import GivenUp, JobLedger
-from carebus_contracts.jobs import JobEvent, JobState
+from carebus_contracts.jobs import Accepted, JobEvent, JobState, Waiting
 from carebus_contracts.receipts import Receipt
 
 
@@ -33,6 +33,31 @@ class Book:
         if changed:
             self._ledgers[message.job_id] = ledger
             self.changed.add(message.job_id)
+        if isinstance(message, Waiting):
+            self._share(message, at_ms)
+        elif isinstance(message, Accepted):
+            self._join(ledger, at_ms)
+
+    def _share(self, said: Waiting, at_ms: int) -> None:
+        """Enter for the other jobs, too, that a stage waits or no longer does.
+
+        It waits with the messages of one job in hand, and those of the others are behind them.
+        """
+        for ledger in self._ledgers.values():
+            if ledger.job_id != said.job_id and ledger.needs(said.stage):
+                self._enter_wait(ledger, said.stage, said.system, at_ms)
+
+    def _join(self, ledger: JobLedger, at_ms: int) -> None:
+        """Enter for a new job what stages wait for already."""
+        for other in self._ledgers.values():
+            if other is not ledger and not other.finished_ms:
+                for stage, system in other.state.waiting.items():
+                    if ledger.needs(stage):
+                        self._enter_wait(ledger, stage, system, at_ms)
+
+    def _enter_wait(self, ledger: JobLedger, stage: str, system: str, at_ms: int) -> None:
+        if ledger.apply(Waiting(job_id=ledger.job_id, stage=stage, system=system), at_ms):
+            self.changed.add(ledger.job_id)
 
     def restore(self, job_id: str, parts: Mapping[str, bytes]) -> None:
         """Take a ledger from its snapshot.

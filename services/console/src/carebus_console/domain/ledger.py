@@ -46,6 +46,7 @@ from carebus_contracts.jobs import (
 )
 from carebus_contracts.model import places_of
 from carebus_contracts.receipts import Receipt, Result
+from carebus_contracts.topics import TARGETS, loader_group
 
 HEAD = "head"
 """Name of the part that holds all but the slices; the other parts are pages, by number."""
@@ -112,6 +113,14 @@ class JobLedger:
         if not self._cancelled:
             return None
         return JobControl(job_id=self.job_id, action=ControlAction.CANCEL, discard=self._discard)
+
+    def needs(self, stage: str) -> bool:
+        """Whether the job goes on and has messages for a stage, a consumer group."""
+        if self._accepted is None or self._finished_ms:
+            return False
+        loaders = {loader_group(target) for target in TARGETS}
+        targets = self._terms.targets if self._terms else ()
+        return stage not in loaders or stage in map(loader_group, targets)
 
     @property
     def state(self) -> JobState:
