@@ -85,7 +85,9 @@ def a_plan(
     def row(table: str, **cells: Any) -> list[Any]:
         return a_row(table, person_id=person_id, visit_occurrence_id=1, provider_id=provider_id, **cells)
 
-    known = [a_row("provider", provider_id=9, npi=NPI, care_site_id=care_site_id, **(provider or {}))]
+    known = [
+        a_row("provider", **{"provider_id": 9, "npi": NPI, "care_site_id": care_site_id, **(provider or {})})
+    ]
     place = a_row(
         "location", location_id=5, address_1="1 Main St", city="Springfield", state="MA", zip="01101"
     )
@@ -285,6 +287,44 @@ async def test_visit_follows_to_another_provider_and_back_to_none(
     assert users(read, source) == [("Provider 8", 1), ("Provider 9", 1)]
 
 
+async def test_provider_without_npi_has_one_only_if_the_site_says_so(
+    openemr: OpenEmrSettings, target: OpenEmrTarget, read: Read, source: str
+) -> None:
+    """None by default; with the setting OpenEMR's FHIR shows them."""
+    other = OpenEmrTarget(openemr.model_copy(update={"default_npi": "1987654321"}))
+    await other.start()
+    try:
+        await put(target, a_plan(source, provider={"npi": None}))
+        await put(other, a_plan(source, 2, provider={"npi": None}, more_providers=[8]))
+    finally:
+        await other.stop()
+
+    assert users(read, source, "lname, npi") == [("Provider 8", "1987654321"), ("Provider 9", "")]
+
+
+async def test_renamed_site_is_told_to_all_who_work_there(
+    target: OpenEmrTarget, read: Read, source: str
+) -> None:
+    """Whoever renames it, OpenEMR's way: the name in `users` follows, and that is no edit of the provider."""
+    await put(target, a_plan(source))
+    ((facility_id,),) = sites(read, source, "id")
+    read("INSERT INTO users (username, facility, facility_id) VALUES (%s, 'Site 3', %s)", source, facility_id)
+
+    await put(target, a_plan(source, site={"care_site_name": "Clinic 3"}), v=2)
+    named = read("SELECT facility FROM users WHERE facility_id = %s", facility_id)
+    organization = users(read, source, "organization")
+    for table, column in (("facility", "name"), ("users", "facility")):
+        key = "id" if table == "facility" else "facility_id"
+        read(f"UPDATE {table} SET {column} = 'Our clinic' WHERE {key} = %s", facility_id)
+    followed = await put(
+        target, a_plan(source, site={"care_site_name": "Clinic 3"}, provider={"npi": "1987654321"}), v=3
+    )
+
+    assert named == [("Clinic 3",), ("Clinic 3",)]
+    assert organization == [("Clinic 3",)]
+    assert (followed.conflicts, users(read, source, "npi, facility")) == ({}, [("1987654321", "Our clinic")])
+
+
 async def test_edits_of_staff_stay(target: OpenEmrTarget, read: Read, source: str) -> None:
     """A provider whom staff renamed and a site that they closed are left alone, and recorded as conflicts."""
     await put(target, a_plan(source))
@@ -421,6 +461,63 @@ async def test_loaders_at_once_make_one_row_each(openemr: OpenEmrSettings, read:
         f"{source}:%",
     )
     assert wrong == [(0,)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_any_order_ends_with_the_newest_word(
+    openemr: OpenEmrSettings, target: OpenEmrTarget, read: Read, source: str, seed: int
+) -> None:
+    """Statements of several versions about one provider, by many persons, twice, shuffled over two loaders."""
+    other = OpenEmrTarget(openemr)
+    await other.start()
+    chance = random.Random(seed)
+    told = [
+        Delivery(a_plan(source, p, provider={"provider_name": f"Provider of {v}"}), Version(v), "job")
+        for v in range(1, 5)
+        for p in chance.sample(range(20), 4)
+    ]
+
+    async def load(loader: OpenEmrTarget, mine: Sequence[Delivery]) -> None:
+        for one in mine:
+            await until_done(loader, [one])
+
+    order = told * 2
+    chance.shuffle(order)
+    try:
+        await asyncio.gather(load(target, order[::2]), load(other, order[1::2]))
+    finally:
+        await other.stop()
+
+    assert users(read, source) == [("Provider of 4", 1)]
+    assert read("SELECT 1 FROM carebus_conflict WHERE source = %s", source) == []
+
+
+async def test_retirement_beside_loads_leaves_nobody_in_the_lists(
+    openemr: OpenEmrSettings, target: OpenEmrTarget, read: Read, source: str
+) -> None:
+    """What a loader brings while its source is retired goes too, or never comes."""
+    other = OpenEmrTarget(openemr)
+    await other.start()
+
+    async def load() -> None:
+        for p in range(30):
+            plan = a_plan(source, p, more_providers=range(100 + 2 * p, 102 + 2 * p))
+            await until_done(target, [Delivery(plan, Version(1), "job")])
+
+    async def retire() -> None:
+        await asyncio.sleep(0.3)
+        await until_done(other, [Delivery(a_retired_source(source), Version(2), "undo")])
+
+    try:
+        await asyncio.gather(load(), retire())
+    finally:
+        await other.stop()
+
+    assert {active for _, active in users(read, source)} <= {0}
+    assert (
+        read("SELECT 1 FROM carebus_subject WHERE source = %s AND tombstone = 0 AND subject <> '*'", source)
+        == []
+    )
 
 
 async def test_killed_loader_leaves_none_twice_and_none_half(

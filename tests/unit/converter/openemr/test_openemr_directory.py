@@ -77,6 +77,7 @@ def test_visit_refers_to_provider_and_site() -> None:
         "federaldrugid": "AB1",
         "specialty": "Internal Medicine",
         "taxonomy": "207R00000X",
+        "organization": "Clinic 3",
         "site": encounter["site"],
     }
 

@@ -34,12 +34,12 @@ DIRECTORY = Directory({"aa": 5}, {"bb": Site(7, "Clinic 7")}, provider=1, site=S
         ),
         pytest.param(
             "users", ("uuid", "site"), ["u", "bb"],
-            {"uuid": "u", "facility_id": 7, "facility": "Clinic 7", "organization": "Clinic 7"},
+            {"uuid": "u", "facility_id": 7, "facility": "Clinic 7"},
             id="provider at a site",
         ),
         pytest.param(
             "users", ("uuid", "site"), ["u", None],
-            {"uuid": "u", "facility_id": 0, "facility": "", "organization": ""},
+            {"uuid": "u", "facility_id": 0, "facility": ""},
             id="provider at no known site",
         ),
         pytest.param("lists", ("uuid", "title"), ["u", "t"], {"uuid": "u", "title": "t"}, id="no references"),
@@ -60,3 +60,11 @@ def test_nobody_is_what_the_table_takes(table: str, nobody: int | None) -> None:
     _, resolved = Directory().resolve(table, ("uuid", "provider"))
 
     assert resolved(["u", None]) == ["u", nobody]
+
+
+@pytest.mark.parametrize(("own", "expected"), [("1987654321", "1987654321"), ("", "1234567893")])
+def test_npi_of_the_settings_is_for_those_who_have_none(own: str, expected: str) -> None:
+    """Who has one keeps it."""
+    _, resolved = Directory(npi="1234567893").resolve("users", ("uuid", "npi", "site"))
+
+    assert resolved(["u", own, None]) == ["u", expected, 0, ""]

@@ -21,7 +21,17 @@ from carebus_converter.domain.openemr.codes import bare_code
 from carebus_converter.domain.openemr.row_ids import shared_uuid
 from carebus_converter.domain.openemr.visit_kinds import place_of_service
 
-USERS = ("uuid", "username", "lname", "npi", "federaldrugid", "specialty", "taxonomy", "site")
+USERS = (
+    "uuid",
+    "username",
+    "lname",
+    "npi",
+    "federaldrugid",
+    "specialty",
+    "taxonomy",
+    "organization",
+    "site",
+)
 FACILITIES = ("uuid", "name", "street", "city", "state", "postal_code", "country_code", "pos_code")
 
 _NPI_DIGITS = 10
@@ -64,7 +74,9 @@ class Directory:
 
     def _provider(self, row: Provider) -> bytes:
         specialty = self.concepts.get(row.specialty_concept_id or 0)
-        return _provider(self.source, row, specialty, self.site(row.care_site_id))
+        site = self.sites.get(row.care_site_id or 0)
+        organization = _called(site) if site is not None else ""
+        return _provider(self.source, row, specialty, organization, self.site(row.care_site_id))
 
     def _site(self, row: CareSite) -> bytes:
         kind = self.concepts.get(row.place_of_service_concept_id or 0)
@@ -85,7 +97,9 @@ def directory_of(bundle: PersonRecords) -> Directory:
 
 
 @lru_cache(maxsize=16_384)
-def _provider(source: str, row: Provider, specialty: ConceptInUse | None, site: str) -> bytes:
+def _provider(
+    source: str, row: Provider, specialty: ConceptInUse | None, organization: str, site: str
+) -> bytes:
     """Return the statement about one provider.
 
     OMOP has one field for the name, which is not taken apart. Without a name the provider is called by the id.
@@ -98,7 +112,8 @@ def _provider(source: str, row: Provider, specialty: ConceptInUse | None, site: 
     taxonomy = bare_code(specialty, "NUCC")
     cells = (
         f'["{uuid}",{text(f"carebus:{source}:{row.provider_id}", 255)},{text(name, 255)},"{npi}"'
-        f",{text(row.dea, 255)},{text(kind, 255)},{text(taxonomy, 30)},{site}]"
+        f",{text(row.dea, 255)},{text(kind, 255)},{text(taxonomy, 30)}"
+        f",{text(organization, 255)},{site}]"
     )
     return _statement(f"provider/{row.provider_id}", "users", USERS, cells)
 
@@ -107,13 +122,16 @@ def _provider(source: str, row: Provider, specialty: ConceptInUse | None, site: 
 def _site(source: str, row: CareSite, kind: ConceptInUse | None, at: Address) -> bytes:
     """Return the statement about one site; without a name it is called by its id."""
     place = place_of_service(row.place_of_service_concept_id, kind)
-    name = (row.care_site_name or "").strip() or f"Site {row.care_site_id}"
     cells = (
-        f'["{shared_uuid(source, "care_site", row.care_site_id)}",{text(name, 255)}'
+        f'["{shared_uuid(source, "care_site", row.care_site_id)}",{text(_called(row), 255)}'
         f",{text(street_of(at), 255)},{text(at.city, 255)},{text(at.state, 50)},{text(at.zip, 11)}"
         f",{text(country_of(at), 30)},{NULL if place is None else place}]"
     )
     return _statement(f"care_site/{row.care_site_id}", "facility", FACILITIES, cells)
+
+
+def _called(site: CareSite) -> str:
+    return (site.care_site_name or "").strip() or f"Site {site.care_site_id}"
 
 
 def _statement(subject: str, table: str, columns: tuple[str, ...], row: str) -> bytes:

@@ -84,11 +84,11 @@ class Change:
 
 
 def table_of(write: str) -> tuple[str, tuple[str, ...]]:
-    """Return the table of a write, and those columns of its plan that refer to other rows."""
+    """Return the table of a write, and those columns of its plan that refer to other rows or follow them."""
     if write in (PATIENT, DEATH):
         return PATIENT, ()
     place = place_of(write)
-    return place.table, (*([place.refers] if place.refers else []), *place.parents)
+    return place.table, (*([place.refers] if place.refers else []), *place.parents, *place.in_step)
 
 
 def change_of(

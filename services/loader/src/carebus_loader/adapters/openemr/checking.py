@@ -94,11 +94,11 @@ async def open_session(settings: OpenEmrSettings, *, starting: bool = False) -> 
     session = await Session.open(settings, starting=starting)
     try:
         await session.execute(
-            "SET @carebus_user = %s, @carebus_facility = %s, "
+            "SET @carebus_user = %s, @carebus_npi = %s, @carebus_facility = %s, "
             "@carebus_facility_name = (SELECT name FROM facility WHERE id = %s), "
             "@carebus_provider = COALESCE((SELECT MIN(id) FROM users WHERE username = %s), 0), "
             "@carebus_lab = COALESCE((SELECT MIN(ppid) FROM procedure_providers WHERE name = %s), 0)",
-            (LOGIN, settings.facility_id, settings.facility_id, LOGIN, LAB),
+            (LOGIN, settings.default_npi, settings.facility_id, settings.facility_id, LOGIN, LAB),
         )
         for statement in temporary_tables():
             await session.execute(statement)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from carebus_loader.adapters.openemr.places import (
+    FACILITIES,
     LISTS,
     PRESCRIPTIONS,
     TARGETS,
@@ -282,6 +283,14 @@ def after_shared(place: Place, rows: str) -> Iterator[str]:
     if place is USERS:
         yield map_to("Group", GROUP_ROW, place.table, rows)
     yield register_mappings(rows)
+
+
+def renamed_facilities(uuids: str) -> str:
+    """Return the statement that tells users the name of their facility, as OpenEMR does when it changes."""
+    return (
+        f"UPDATE `{FACILITIES.table}` f FORCE INDEX (uuid) STRAIGHT_JOIN `{USERS.table}` u ON u.facility_id = f.id "
+        f"SET u.facility = f.name WHERE f.uuid IN ({uuids}) AND NOT u.facility <=> f.name"
+    )
 
 
 def map_to(resource: str, digit: int, table: str, rows: str) -> str:

@@ -67,6 +67,8 @@ class Place:
     """Columns that are set whenever a row is written; they bring back one that was taken away."""
     away: Mapping[str, str] = field(default_factory=dict)
     """Columns that mark a row as taken away: nothing is deleted in OpenEMR."""
+    in_step: tuple[str, ...] = ()
+    """Columns that OpenEMR changes with rows of other tables: no edit of this row."""
     stands: str = "TRUE"
     """SQL that tells whether row ``t``, and what we derived from it, is still there as we left it."""
 
@@ -225,6 +227,7 @@ USERS = Place(
     once={"fname": "''", "authorized": "1", "abook_type": "'external_provider'"},
     always={"active": "1"},
     away={"active": "0"},
+    in_step=("facility",),
     stands="t.active = 1",
 )
 FACILITIES = Place(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-PROVIDER, SITE = "provider", "site"
+PROVIDER, SITE, NPI = "provider", "site", "npi"
 
 _COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "patient_data": {PROVIDER: ("providerID",)},
@@ -19,9 +19,9 @@ _COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "procedure_order": {PROVIDER: ("provider_id",)},
     "prescriptions": {PROVIDER: ("provider_id",)},
     "immunizations": {PROVIDER: ("administered_by_id",)},
-    "users": {SITE: ("facility_id", "facility", "organization")},
+    "users": {SITE: ("facility_id", "facility")},
 }
-"""By table: the columns that a reference becomes, the number first and then the name as often as it stands."""
+"""By table: the columns that a reference becomes, the number first and then the name."""
 _NUMBERED = frozenset(("form_encounter", "procedure_order"))
 """Tables in which nobody is 0; elsewhere it is NULL."""
 
@@ -45,8 +45,6 @@ class References(NamedTuple):
     provider: int | None
     """Place of the reference in a row."""
     site: int | None
-    names: int
-    """How often the site's name is added at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +55,19 @@ class Directory:
     sites: Mapping[str, Site] = field(default_factory=dict)
     provider: int = 0
     site: Site = NO_SITE
+    npi: str = ""
+    """For providers who have none."""
 
     def resolve(self, table: str, columns: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Row], Row]]:
         """Return a write's columns without references, and what makes a row of the plan fit them, in place.
 
-        Who or what is not there any more stands as those of the settings; in the directory itself as none.
+        Who or what is not there any more stands as those of the settings; in the directory itself as none. A
+        provider without an NPI gets that of the settings.
         """
         at = references(table, columns)
         if at.provider is None and at.site is None:
             return columns, _as_it_is
+        npi = columns.index(NPI) if table == "users" and NPI in columns else None
         nobody = self.provider or (0 if table in _NUMBERED else None)
         nowhere = NO_SITE if table == "users" else self.site
 
@@ -75,7 +77,9 @@ class Directory:
             if at.site is not None:
                 site = self.sites.get(str(row[at.site]), nowhere)
                 row[at.site] = site.number
-                row.extend([site.name] * at.names)
+                row.append(site.name)
+            if npi is not None:
+                row[npi] = row[npi] or self.npi
             return row
 
         return at.columns, resolved
@@ -93,7 +97,7 @@ def references(table: str, columns: tuple[str, ...]) -> References:
     )
     names = become[SITE][1:] if site is not None else ()
     plain = (become[c][0] if c in become else c for c in columns)
-    return References((*plain, *names), provider, site, len(names))
+    return References((*plain, *names), provider, site)
 
 
 def _as_it_is(row: Row) -> Row:

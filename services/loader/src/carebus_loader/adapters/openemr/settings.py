@@ -45,6 +45,12 @@ class OpenEmrSettings(Settings):
         description="NPI of the provider whom `targets prepare` makes for records that name none; OpenEMR's "
         "FHIR leaves out providers without one. Empty makes none.",
     )
+    default_npi: str = Field(
+        default="",
+        pattern=r"^([0-9]{10})?$",
+        description="NPI that is written for providers of a source who have none there, as OpenEMR's FHIR leaves "
+        "out providers without one. Empty leaves them without.",
+    )
     provider_family: str = Field(default="carebus", description="Family name of that provider.")
     provider_given: str = Field(default="Import", description="Given name of that provider.")
     match: Literal["never", "pubpid", "ask"] = Field(

@@ -92,8 +92,8 @@ async def read_directory(session: Session, batch: Iterable[Delivery]) -> Directo
             uuids[share.write.table].update(
                 line[2:34].decode("ascii", "replace") for line in share.write.lines()
             )
-    ((provider, facility, name),) = await session.select(
-        "SELECT @carebus_provider, @carebus_facility, @carebus_facility_name"
+    ((provider, facility, name, npi),) = await session.select(
+        "SELECT @carebus_provider, @carebus_facility, @carebus_facility_name, @carebus_npi"
     )
     users = await _numbers(session, USERS, "id", uuids[USERS.table])
     facilities = await _numbers(session, FACILITIES, "id, name", uuids[FACILITIES.table])
@@ -102,6 +102,7 @@ async def read_directory(session: Session, batch: Iterable[Delivery]) -> Directo
         {uuid: Site(int(number), called or "") for uuid, number, called in facilities},
         int(provider or 0),
         Site(int(facility or 0), name or ""),
+        npi or "",
     )
 
 
@@ -206,6 +207,8 @@ async def _write(
             [*(row[at] for at in kept), row[0]],
         )
     some = ", ".join(f"x'{bytes.fromhex(uuid).hex()}'" for uuid in uuids)
+    if place is FACILITIES and there:
+        await session.execute(derived.renamed_facilities(some))
     for statement in derived.after_shared(place, f"`{place.table}` t WHERE t.uuid IN ({some})"):
         await session.execute(statement)
 
