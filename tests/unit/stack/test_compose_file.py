@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from carebus_loader.adapters.openemr import OpenEmrSettings
 from carebus_stack import SERVERS
 from carebus_stack.endpoints import local_endpoints
 from carebus_stack.ports import Ports
@@ -80,3 +81,15 @@ def test_no_password_stands_in_the_file() -> None:
     secrets = yaml.safe_load(FILE.read_text())["secrets"]
 
     assert all(set(secret) == {"environment"} for secret in secrets.values())
+
+
+def test_documents_are_filed_only_where_a_folder_is_named(services: dict[str, Any]) -> None:
+    """The loader of OpenEMR has the folder where its setting says, and the setting only with the folder."""
+    loader = services["loader-openemr"]
+    folder = "/var/lib/openemr/sites"
+
+    assert (
+        loader["environment"]["CAREBUS_OPENEMR_SITES_FOLDER"] == f"${{CAREBUS_OPENEMR_SITES_DIR:+{folder}}}"
+    )
+    assert f"${{CAREBUS_OPENEMR_SITES_DIR:-no_sites}}:{folder}" in loader["volumes"]
+    assert OpenEmrSettings(sites_folder="").sites_folder is None  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from carebus_contracts.errors import ConfigurationError
@@ -71,6 +71,12 @@ class OpenEmrSettings(Settings):
     write_timeout_s: float = Field(
         default=300, gt=0, description="A batch that takes longer is rolled back and tried again."
     )
+
+    @field_validator("sites_folder", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        """Take an empty variable for none: an empty path would be the folder that we run in."""
+        return value or None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
