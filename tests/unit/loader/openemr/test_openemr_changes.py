@@ -36,7 +36,7 @@ def test_first_rows_are_all_put() -> None:
     """Nothing stands, so everything is new."""
     change = a_change({}, **{ONE: "a", TWO: "b"})
 
-    assert change.put["lists.observation"] == [[ONE, "a"], [TWO, "b"]]
+    assert list(change.put["lists.observation"].values()) == [[ONE, "a"], [TWO, "b"]]
     written = change.written
     assert (written.inserted, written.updated, written.deleted) == (2, 0, 0)
 
@@ -47,7 +47,7 @@ def test_only_differences_are_put_and_taken_away() -> None:
 
     change = a_change(before, **{ONE: "a", TWO: "changed", THREE: "new"})
 
-    assert change.put["lists.observation"] == [[TWO, "changed"], [THREE, "new"]]
+    assert list(change.put["lists.observation"].values()) == [[TWO, "changed"], [THREE, "new"]]
     assert change.gone == {"lists.observation": [bytes.fromhex("f" * 32)]}
     written = change.written
     assert (written.inserted, written.updated, written.deleted) == (1, 1, 1)

@@ -30,8 +30,8 @@ class Change:
     """As it will be."""
     before: Mapping[str, IndexedRows] = field(default_factory=dict)
     """As it was."""
-    put: dict[str, list[list[object]]] = field(default_factory=dict)
-    """New and changed rows by write."""
+    put: dict[str, dict[bytes, list[object]]] = field(default_factory=dict)
+    """New and changed rows by write and uuid."""
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     gone: dict[str, list[bytes]] = field(default_factory=dict)
     """uuids of rows to take away, by write."""
@@ -46,8 +46,7 @@ class Change:
         tables: Counter[str] = Counter()
         inserted = updated = 0
         for write, rows in self.put.items():
-            known = self.before.get(write)
-            changed = sum(1 for row in rows if bytes.fromhex(str(row[0])) in known) if known else 0
+            changed = len(rows.keys() & self.before.get(write, {}).keys())
             inserted += len(rows) - changed
             updated += changed
             tables[write.partition(".")[0]] += len(rows)
@@ -125,17 +124,17 @@ def _replace(change: Change, write: PlannedTable, directory: Directory) -> None:
     hashed = writer(table, columns, references)
     indexed = IndexedRows(columns=columns)
     if not there:
-        put = write.records()
-        for (uuid, content), row in zip(wanted.items(), put, strict=True):
-            indexed[uuid] = content + hashed(uuid, resolved(row))
+        put = dict(zip(wanted, write.records(), strict=True))
+        for uuid, content in wanted.items():
+            indexed[uuid] = content + hashed(uuid, resolved(put[uuid]))
     else:
-        put = []
+        put = {}
         for line, (uuid, content) in zip(lines, wanted.items(), strict=True):
             entry = there.get(uuid)
             if entry is not None and text_hash(entry) == content:
                 indexed[uuid] = entry
             else:
-                put.append(row := resolved(orjson.loads(line)))
+                row = put[uuid] = resolved(orjson.loads(line))
                 indexed[uuid] = content + hashed(uuid, row)
         if gone := [uuid for uuid in there if uuid not in wanted]:
             change.gone[write.table] = gone

@@ -96,13 +96,13 @@ async def set_aside(session: Session, changes: Sequence[Change], *, record: bool
 def _candidates(changes: Iterable[Change]) -> Iterator[Candidate]:
     for change in changes:
         for write, before in change.before.items():
-            put, gone = change.put.get(write, ()), change.gone.get(write, ())
+            put, gone = change.put.get(write, {}), change.gone.get(write, ())
             if not put and not gone:
                 continue
             table, references = table_of(write)
             columns = clinical(table, before.columns, references)
-            for row in put:
-                if (uuid := bytes.fromhex(str(row[0]))) in before:
+            for uuid, row in put.items():
+                if uuid in before:
                     yield Candidate(change, write, uuid, row, columns)
             for uuid in gone:
                 yield Candidate(change, write, uuid, None, columns)
@@ -158,7 +158,7 @@ def _settled(candidate: Candidate, standing: Standing | None) -> bool:
         return False
     same_columns = change.columns[write] == change.before[write].columns
     if same_columns and now == written_hash(change.index[write][uuid]):
-        change.put[write].remove(candidate.row)
+        del change.put[write][uuid]
         return True
     return False
 
@@ -167,7 +167,7 @@ def _leave_alone(conflict: Candidate) -> None:
     change, write, uuid = conflict.change, conflict.write, conflict.uuid
     entry = change.before[write][uuid]
     if conflict.row is not None:
-        change.put[write].remove(conflict.row)
+        del change.put[write][uuid]
         change.edited[write] += 1
         if change.columns[write] != change.before[write].columns:
             # Written with other columns than the rest is now: it can not be compared again.

@@ -220,7 +220,8 @@ def changed_prescriptions() -> Iterator[str]:
         f"UPDATE {staging(PRESCRIPTIONS.table)} s STRAIGHT_JOIN prescriptions t FORCE INDEX (uuid) ON t.uuid = s.uuid "
         f"STRAIGHT_JOIN lists l FORCE INDEX (uuid) ON l.uuid = {part('t.uuid', MEDICATION_ROW)} "
         f"STRAIGHT_JOIN lists_medication m FORCE INDEX ({OF_LIST}) ON m.list_id = l.id AND m.prescription_id = t.id "
-        "SET m.drug_dosage_instructions = t.drug_dosage_instructions"
+        "SET m.drug_dosage_instructions = t.drug_dosage_instructions "
+        "WHERE NOT m.drug_dosage_instructions <=> t.drug_dosage_instructions"
     )
 
 

@@ -211,7 +211,7 @@ class Filing:
         papers = [
             _Paper.of(c.change.judgement.delivery, c.pid, c.change.columns[DOCUMENTS], row)
             for c in there
-            for row in c.change.put.get(DOCUMENTS, ())
+            for row in c.change.put.get(DOCUMENTS, {}).values()
         ]
         left = await self._put(session, papers, numbers) if papers else NOTHING_LEFT
         await self._restore(session, judged)

@@ -31,7 +31,9 @@ class OrderLines:
                 f"FORCE INDEX (uuid) WHERE uuid IN ({uuids})"
             ):
                 self._standing[uuid.hex()] = int(order), int(number)
-        for some in _parts(sorted(map(str, set(orders.values())))):
+        moved = [uuid for uuid, there in self._standing.items() if there[0] != orders[uuid]]
+        growing = {orders[uuid] for uuid in (*moved, *(orders.keys() - self._standing.keys()))}
+        for some in _parts(sorted(map(str, growing))):
             keys = ", ".join(some)
             # Numbers of reports count too: the line of one that was taken away is gone, its report is not.
             for order, number in await session.select(
@@ -42,8 +44,7 @@ class OrderLines:
                 f"WHERE procedure_order_id IN ({keys})) AS used GROUP BY procedure_order_id"
             ):
                 self._last[int(order)] = int(number)
-        moved = [there for uuid, there in self._standing.items() if there[0] != orders[uuid]]
-        for some in _parts([f"({order}, {number})" for order, number in moved]):
+        for some in _parts(["({}, {})".format(*self._standing[uuid]) for uuid in moved]):
             await session.execute(
                 "DELETE FROM procedure_order_code WHERE (procedure_order_id, procedure_order_seq) IN "
                 f"({', '.join(some)})"

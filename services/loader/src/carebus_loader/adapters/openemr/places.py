@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from carebus_contracts.errors import UnsupportedContract
 from carebus_loader.adapters.openemr.schema import TABLES
@@ -313,6 +314,7 @@ def is_of(write: str, place: Place) -> bool:
     return PLACES.get(write) is place
 
 
+@lru_cache(maxsize=256)
 def check_rows(place: Place, columns: tuple[str, ...]) -> None:
     """Refuse columns of a place that we know nothing of.
 

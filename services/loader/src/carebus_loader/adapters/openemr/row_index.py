@@ -7,6 +7,7 @@ with it edits by people are told from what we wrote.
 
 from __future__ import annotations
 
+from binascii import unhexlify
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -42,10 +43,7 @@ def index_lines(table: str, lines: Sequence[bytes]) -> dict[bytes, bytes]:
         ConstraintViolated: A row has no uuid, or two rows have the same.
     """
     try:
-        index = {
-            bytes.fromhex(line[_FIRST_CELL].decode("ascii")): blake2b(line, digest_size=_HASH).digest()
-            for line in lines
-        }
+        index = {unhexlify(line[_FIRST_CELL]): blake2b(line, digest_size=_HASH).digest() for line in lines}
     except ValueError:
         raise ConstraintViolated(f"{table}: a row does not begin with a uuid") from None
     if len(index) != len(lines):

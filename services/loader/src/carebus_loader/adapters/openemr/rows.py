@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -31,7 +31,7 @@ from carebus_loader.adapters.openemr.places import (
 _UUIDS_A_STATEMENT = 1_000
 
 
-_Rows = list[tuple[int, list[list[object]]]]
+_Rows = list[tuple[int, Collection[list[object]]]]
 """Rows by patient's number."""
 _Group = tuple[Place, tuple[str, ...], _Rows]
 _Links = defaultdict[Place, list[str]]
@@ -94,7 +94,7 @@ async def put_rows(session: Session, charted: Sequence[Charted], block: range, *
     for c in charted:
         for write, rows in c.change.put.items():
             if is_of(write, ENCOUNTERS):
-                encounters.assign(str(row[0]) for row in rows)
+                encounters.assign(str(row[0]) for row in rows.values())
     if quick:
         await _put_direct(session, quick, encounters)
     if slow:
@@ -134,6 +134,7 @@ async def _put_staged(session: Session, charted: Sequence[Charted], encounters: 
     await _update_patients(session, charted)
     links: _Links = defaultdict(list)
     staged: set[Place] = set()
+    growing = set(_growing(charted))
     async for place, columns, lines in _made_ready(session, charted, encounters, links, fresh=False):
         for into in (place, *place.also):
             if place in staged:  # rows with other columns than these
@@ -141,8 +142,10 @@ async def _put_staged(session: Session, charted: Sequence[Charted], encounters: 
             if not await session.load(sql.load_staging(into.table, columns, into, place), lines):
                 raise ConstraintViolated(f"{into.table}: a row is no text that the server can read")
         staged.add(place)
-        await session.execute(f"DELETE FROM {sql.NEW}")
-        new = await session.execute(derived.note_new(place))
+        new = 0
+        if place in growing:
+            await session.execute(f"DELETE FROM {sql.NEW}")
+            new = await session.execute(derived.note_new(place))
         for into in (place, *place.also):
             await session.execute(sql.upsert(into, columns, place))
         if new:
@@ -158,6 +161,14 @@ async def _put_staged(session: Session, charted: Sequence[Charted], encounters: 
     await _link(session, links, fresh=False)
 
 
+def _growing(charted: Iterable[Charted]) -> Iterator[Place]:
+    """Yield the places of rows that the ledger does not know; the others are there, as was just seen."""
+    for c in charted:
+        for write, rows in c.change.put.items():
+            if not write.startswith(PATIENT) and rows.keys() - c.change.before.get(write, {}).keys():
+                yield place_of(write)
+
+
 async def _link(session: Session, links: _Links, *, fresh: bool) -> None:
     for place, lines in links.items():
         await session.execute(f"DELETE FROM {sql.LINKS}")
@@ -171,7 +182,7 @@ async def _update_patients(session: Session, charted: Sequence[Charted]) -> None
     by_columns: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for c in charted:
         for write in (PATIENT, DEATH):
-            for row in c.change.put.get(write, ()):
+            for row in c.change.put.get(write, {}).values():
                 columns = c.change.columns[write]
                 check_columns(PATIENT, columns)
                 by_columns[columns].append(sql.line([*row, c.pid]))
@@ -195,7 +206,7 @@ async def _take_away(session: Session, changes: Iterable[Change]) -> None:
             if not write.startswith(PATIENT):
                 gone[place_of(write)].update(uuids)
         # A row may move from one write to another: then it is not gone.
-        kept.update(bytes.fromhex(str(row[0])) for rows in change.put.values() for row in rows)
+        kept.update(*change.put.values())
     lines = [uuid.hex() for uuids in gone.values() for uuid in sorted(uuids - kept)]
     if not lines:
         return
@@ -215,10 +226,10 @@ async def _find_encounters(session: Session, charted: Sequence[Charted], encount
                 continue
             place, columns = place_of(write), c.change.columns[write]
             if place.numbered:
-                wanted.update(str(row[0]) for row in rows)
+                wanted.update(str(row[0]) for row in rows.values())
             elif place.refers in columns:
                 at = columns.index(place.refers)
-                wanted.update(str(row[at]) for row in rows if row[at])
+                wanted.update(str(row[at]) for row in rows.values() if row[at])
     encounters.number.update(await _numbers(session, Parent("form_encounter", "encounter"), wanted))
 
 
@@ -297,7 +308,7 @@ def _grouped(charted: Sequence[Charted]) -> list[tuple[tuple[Place, tuple[str, .
             if rows and not write.startswith(PATIENT) and place_of(write) in TARGETS:
                 place, columns = place_of(write), c.change.columns[write]
                 check_rows(place, columns)
-                groups.setdefault((place, columns), []).append((c.pid, rows))
+                groups.setdefault((place, columns), []).append((c.pid, rows.values()))
     return sorted(groups.items(), key=lambda item: TARGETS.index(item[0][0]))
 
 
