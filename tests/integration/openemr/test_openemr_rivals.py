@@ -181,17 +181,18 @@ def _held(at_most_s: str) -> float:
 
 
 async def test_other_loaders_wait_less_than_50_ms(target: OpenEmrTarget, source: str) -> None:
-    """The one lock that all loads of new persons take is held for less than that by the median batch of 200.
+    """The one lock that all loads of new persons take is held for less than that, 50 persons at a time.
 
-    The median, as other work on the machine makes any single batch wait for a processor.
+    19 times in 20, as other work on the machine can make the server itself wait for a processor.
     """
     short, every = _held("0.05"), _held("+Inf")
 
     for start in range(0, 2000, 200):
         await put(target, *(whole(source, p) for p in range(start, start + 200)))
 
-    assert _held("+Inf") - every == 10
-    assert _held("0.05") - short > 5
+    times = _held("+Inf") - every
+    assert times == 2000 / 50
+    assert _held("0.05") - short >= 0.95 * times
 
 
 def _state(read: Callable[..., Any], source: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Charts: patients get their numbers here, in a short transaction of their own.
+"""Charts: patients get their numbers here, some dozens in a statement of their own.
 
 OpenEMR numbers patients by MAX(pid)+1 without a lock. We take a lock among ourselves, and let the unique
 key decide against everybody else. A crash afterwards leaves an empty chart, which the next try finds by
@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 
-from carebus_contracts.errors import ConstraintViolated, SchemaFrozen, TargetUnavailable
+from carebus_contracts.errors import CareBusError, ConstraintViolated, SchemaFrozen, TargetUnavailable
 from carebus_loader.adapters.openemr.connection import Session
 from carebus_loader.adapters.openemr.errors import DuplicateKey
 from carebus_runtime import metric_names as metrics
@@ -22,6 +23,8 @@ LOCK_S = 30
 _TRIES = 50
 """Each try that fails means that somebody else registered a patient in between."""
 _PATIENTS_A_STATEMENT = 1_000
+_PATIENTS_A_TURN = 50
+"""Patients who are made under one hold of the lock: a few milliseconds' work of the server."""
 
 PatientRow = Mapping[str, object]
 """Columns of patient_data by name, ``uuid`` in hex."""
@@ -50,6 +53,13 @@ class Charts:
     """uuids of those that did not exist before."""
 
 
+def lock_name(database: str, purpose: str) -> str:
+    """Return the name of a lock; names are server-wide, so the schema is in it."""
+    if len(name := f"carebus.{database}.{purpose}") <= 64:  # the most that MySQL takes
+        return name
+    return f"carebus.{blake2b(database.encode(), digest_size=16).hexdigest()}.{purpose}"
+
+
 @asynccontextmanager
 async def named_lock(session: Session, database: str, purpose: str) -> AsyncIterator[None]:
     """Hold a lock that all our processes at this schema respect. Taken outside of transactions.
@@ -57,9 +67,7 @@ async def named_lock(session: Session, database: str, purpose: str) -> AsyncIter
     Raises:
         TargetUnavailable: Others hold it for too long.
     """
-    name = f"carebus.{database}.{purpose}"
-    if len(name) > 64:  # the most that MySQL takes; names are server-wide, so the schema must be in it
-        name = f"carebus.{blake2b(database.encode(), digest_size=16).hexdigest()}.{purpose}"
+    name = lock_name(database, purpose)
     if (await session.select("SELECT GET_LOCK(%s, %s)", (name, LOCK_S)))[0][0] != 1:
         raise TargetUnavailable(
             f"the lock {name} was not free within {LOCK_S} s", system="OpenEMR's database"
@@ -101,23 +109,23 @@ async def open_charts(session: Session, database: str, patients: Mapping[bytes, 
         return Charts(found, frozenset())
     if any(row is None for row in missing.values()):
         raise ConstraintViolated("the patient is not in OpenEMR, and the plan does not say who it is")
-    async with named_lock(session, database, "pid"):
-        for _ in range(_TRIES):
-            await session.begin()
-            try:
-                made = await _make(session, {u: row for u, row in missing.items() if row is not None})
-            except DuplicateKey:
-                # Somebody else took the number, or made the patient: look again.
-                await session.rollback()
-                found |= await find_charts(session, list(missing))
-                missing = {u: row for u, row in missing.items() if u not in found}
-                continue
-            except BaseException:
-                await session.rollback()
-                raise
-            await session.commit()
-            return Charts({**found, **made}, frozenset(made))
-    raise TargetUnavailable("others register patients faster than we can", system="OpenEMR's database")
+    made: dict[bytes, int] = {}
+    tries = 0
+    while missing:
+        some = {u: row for u, row in islice(missing.items(), _PATIENTS_A_TURN) if row is not None}
+        try:
+            pids = await _make(session, database, some)
+            made |= pids
+        except DuplicateKey:
+            # Somebody else took the number, or made the patient: look again.
+            if (tries := tries + 1) == _TRIES:
+                raise TargetUnavailable(
+                    "others register patients faster than we can", system="OpenEMR's database"
+                ) from None
+            pids = await find_charts(session, list(some))
+            found |= pids
+        missing = {u: row for u, row in missing.items() if u not in pids}
+    return Charts({**found, **made}, frozenset(made))
 
 
 async def reserve_encounters(session: Session, count: int) -> range:
@@ -133,22 +141,37 @@ async def reserve_encounters(session: Session, count: int) -> range:
     return range(last - count + 1, last + 1)
 
 
-async def _make(session: Session, rows: Mapping[bytes, PatientRow]) -> dict[bytes, int]:
-    if not rows:
-        return {}
-    first = int((await session.select("SELECT COALESCE(MAX(pid), 0) + 1 FROM patient_data"))[0][0])
-    pids = {uuid: first + n for n, uuid in enumerate(rows)}
-    by_columns: dict[tuple[str, ...], list[bytes]] = {}
-    for uuid in pids:
-        by_columns.setdefault(tuple(c for c in rows[uuid] if c != "uuid"), []).append(uuid)
-    for columns, uuids in by_columns.items():
-        once = {c: sql for c, sql in _ONCE.items() if c not in columns}
-        names = ", ".join(f"`{c}`" for c in ("uuid", "pid", *columns, *once))
-        one = f"({', '.join([*['%s'] * (len(columns) + 2), *once.values()])})"
-        for start in range(0, len(uuids), _PATIENTS_A_STATEMENT):
-            some = uuids[start : start + _PATIENTS_A_STATEMENT]
-            await session.execute(
-                f"INSERT INTO patient_data ({names}) VALUES {', '.join([one] * len(some))}",
-                [cell for u in some for cell in (u, pids[u], *(rows[u][c] for c in columns))],
-            )
-    return pids
+async def _make(session: Session, database: str, rows: Mapping[bytes, PatientRow]) -> dict[bytes, int]:
+    """Make some patients under the lock of patients' numbers.
+
+    Raises:
+        DuplicateKey: A number was taken, or a patient made, by somebody else.
+        ConstraintViolated: A row cannot be.
+    """
+    columns = list(dict.fromkeys(c for row in rows.values() for c in (*row, *_ONCE) if c != "uuid"))
+    values = ", ".join(
+        f"(%s, @carebus_pid + {n}, {', '.join('%s' if c in row else _ONCE.get(c, 'DEFAULT') for c in columns)})"
+        for n, row in enumerate(rows.values())
+    )
+    # All in one message: while the lock is held nobody waits for this process to get a processor. Who does
+    # not get the lock in time goes on without; the unique key decides.
+    name = lock_name(database, "pid")
+    release = session.ready("DO RELEASE_LOCK(%s); SET @carebus_until = SYSDATE(6)", [name])
+    locked = session.ready(
+        "SET @carebus_lock = GET_LOCK(%s, %s), @carebus_since = SYSDATE(6)", [name, LOCK_S]
+    )
+    first = "SET @carebus_pid = (SELECT COALESCE(MAX(pid), 0) + 1 FROM patient_data)"
+    insert = session.ready(
+        f"INSERT INTO patient_data (uuid, pid, {', '.join(f'`{c}`' for c in columns)}) VALUES {values}",
+        [cell for uuid, row in rows.items() for cell in (uuid, *(row[c] for c in columns if c in row))],
+    )
+    try:
+        await session.execute("; ".join((locked, first, insert, release)))
+    except CareBusError:
+        await session.execute(release)
+        raise
+    ((number, held_us),) = await session.select(
+        "SELECT @carebus_pid, TIMESTAMPDIFF(MICROSECOND, @carebus_since, @carebus_until)"
+    )
+    metrics.LOCK_SECONDS.labels("pid").observe(held_us / 1_000_000)
+    return {uuid: number + n for n, uuid in enumerate(rows)}

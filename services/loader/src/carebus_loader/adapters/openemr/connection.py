@@ -115,6 +115,13 @@ class Session:
         """Run a statement and return the number of affected rows."""
         return (await self._run(sql, arguments))[0]
 
+    def ready(self, sql: str, arguments: Sequence[Any]) -> str:
+        """Return the text of a statement, to be run later without arguments."""
+        try:
+            return str(_Cursor(self._connection).mogrify(sql, tuple(arguments)))
+        except UnicodeEncodeError:
+            raise ConstraintViolated("text is not valid UTF-8") from None
+
     async def select(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query and return its rows."""
         return (await self._run(sql, arguments))[1]

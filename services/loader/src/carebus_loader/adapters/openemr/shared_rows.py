@@ -174,8 +174,8 @@ async def _put_into(
     )
     by_columns: defaultdict[tuple[str, ...], list[list[object]]] = defaultdict(list)
     for change in changes:
-        for write, rows in change.put.items():
-            by_columns[change.columns[write]] += rows
+        for write, put in change.put.items():
+            by_columns[change.columns[write]] += put.values()
     for columns, rows in by_columns.items():
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             await _write(session, place, columns, rows[start : start + _ROWS_A_STATEMENT])
