@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from carebus_converter.domain.conversion import Conversion
 from carebus_converter.domain.openemr import OpenEmrSettings as MappingSettings
 from carebus_loader.adapters.openemr import OpenEmrSettings, OpenEmrTarget
 from carebus_loader.ports import Delivery
-from support.target_suite import put, until_done
+from support.target_suite import ODD_TEXTS, put, until_done
 from unit.converter.openemr.factories import a_bundle, a_row
 
 from .conftest import NPI, Server
@@ -461,6 +462,20 @@ async def test_loaders_at_once_make_one_row_each(openemr: OpenEmrSettings, read:
         f"{source}:%",
     )
     assert wrong == [(0,)]
+
+
+async def test_odd_texts_arrive(target: OpenEmrTarget, read: Read, source: str) -> None:
+    """Quotes, backslashes, other scripts, and a name longer than its column: as OpenEMR can hold them."""
+    for v, text in enumerate(ODD_TEXTS, start=1):
+        await put(
+            target, a_plan(source, provider={"provider_name": text}, site={"care_site_name": text}), v=v
+        )
+
+        ((name,),), ((site,),) = users(read, source, "lname"), sites(read, source, "name")
+        plain = re.sub(r"[\x00-\x1f\x7f]+", " ", text).strip()
+        shown = f"{plain[:254]}…" if len(plain) > 255 else plain
+        assert (name, site) == ((shown, shown) if shown else ("Provider 9", "Site 3"))
+    assert read("SELECT 1 FROM carebus_conflict WHERE source = %s", source) == []
 
 
 @pytest.mark.parametrize("seed", range(3))

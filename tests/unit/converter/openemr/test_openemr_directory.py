@@ -6,6 +6,8 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from carebus_contracts.omop.bundle import REFERRED_TABLES, PersonRecords
 from carebus_contracts.omop.catalog import REFERENCE_TABLES
@@ -167,11 +169,12 @@ def test_order_is_of_the_one_provider_of_its_findings(
         assert order["provider"] == (shared[f"provider/{expected}"]["uuid"] if expected else None)
 
 
-def test_nameless_are_called_by_their_ids() -> None:
+@pytest.mark.parametrize("name", [None, "", "  ", "\x01\x1f\x7f\x85\u2028"])
+def test_nameless_are_called_by_their_ids(name: str | None) -> None:
     """Nobody is invented."""
     refers = {
-        "care_site": [a_row("care_site", care_site_id=3)],
-        "provider": [a_row("provider", provider_id=9)],
+        "care_site": [a_row("care_site", care_site_id=3, care_site_name=name)],
+        "provider": [a_row("provider", provider_id=9, provider_name=name)],
     }
 
     found = rows(brought(a_bundle(refers=refers, visit_occurrence=[VISIT])))
@@ -284,3 +287,34 @@ def test_every_column_has_its_place_or_is_named_here(table: str, column: str) ->
         other = "b word" if isinstance(value, str) else value + 1
 
     assert (made() == made(**{column: other})) == (column in WITHOUT_PLACE[table])
+
+
+TEXTS = [
+    (table, column)
+    for table in REFERRED_TABLES
+    for column, kind in REFERENCE_TABLES[table].types.items()
+    if "str" in str(kind)
+]
+WIDTHS = {
+    "username": 255, "lname": 255, "npi": 15, "federaldrugid": 255, "specialty": 255, "taxonomy": 30,
+    "organization": 255, "name": 255, "street": 255, "city": 255, "state": 50, "postal_code": 11, "country_code": 30,
+}  # fmt: skip
+"""Characters that OpenEMR's columns hold, from its schema."""
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(TEXTS), st.text(st.characters(codec="utf-8"), max_size=300))
+def test_any_text_binds_and_fits(place: tuple[str, str], text: str) -> None:
+    """No control characters, no text longer than its column, and the name is never empty."""
+    table, column = place
+    refers = {t: [a_full_row(t, **({column: text} if t == table else {}))] for t in REFERRED_TABLES}
+
+    found = rows(brought(a_bundle(refers=refers, visit_occurrence=[VISIT])))
+
+    for row in found.values():
+        for name, cell in row.items():
+            if isinstance(cell, str) and name not in ("uuid", "site"):
+                assert len(cell) <= WIDTHS[name]
+                assert not any(ord(c) < 32 or ord(c) == 127 for c in cell)
+    assert found["provider/9"]["lname"]
+    assert found["care_site/3"]["name"]

@@ -16,7 +16,7 @@ from carebus_contracts.omop.provider import Provider
 from carebus_contracts.plans import encode_shared, encode_write
 from carebus_converter.domain.demographics import Address, address_at
 from carebus_converter.domain.openemr.addresses import country_of, street_of
-from carebus_converter.domain.openemr.cells import NULL, text
+from carebus_converter.domain.openemr.cells import NULL, shortened, text
 from carebus_converter.domain.openemr.codes import bare_code
 from carebus_converter.domain.openemr.row_ids import shared_uuid
 from carebus_converter.domain.openemr.visit_kinds import place_of_service
@@ -105,7 +105,7 @@ def _provider(
     OMOP has one field for the name, which is not taken apart. Without a name the provider is called by the id.
     """
     uuid = shared_uuid(source, "provider", row.provider_id)
-    name = (row.provider_name or "").strip() or f"Provider {row.provider_id}"
+    name = shortened(row.provider_name, 255) or f"Provider {row.provider_id}"
     npi = (row.npi or "").strip()
     npi = npi if len(npi) == _NPI_DIGITS and npi.isascii() and npi.isdigit() else ""
     kind = (specialty.concept_name if specialty is not None else "") or row.specialty_source_value
@@ -131,7 +131,7 @@ def _site(source: str, row: CareSite, kind: ConceptInUse | None, at: Address) ->
 
 
 def _called(site: CareSite) -> str:
-    return (site.care_site_name or "").strip() or f"Site {site.care_site_id}"
+    return shortened(site.care_site_name, 255) or f"Site {site.care_site_id}"
 
 
 def _statement(subject: str, table: str, columns: tuple[str, ...], row: str) -> bytes:
