@@ -29,7 +29,9 @@ from carebus_runtime.telemetry import current_traceparent
 log = Log(__name__)
 
 LINGER_MS = 5
-BATCH_BYTES = 256 * 1024
+BATCH_BYTES = 1024 * 1024
+"""Before compression. A batch of documents, some 100 kB each, then costs a third less than one of 256 kB, and
+weighs a fifth less."""
 DELIVERY_TIMEOUT_MS = 30_000
 """After this a send counts as failed and the batch is tried again, which is harmless."""
 
