@@ -19,7 +19,7 @@ from carebus_contracts.jobs import JOB_EVENT, JOB_REQUEST, AcceptedJob, JobContr
 from carebus_contracts.omop.bundle import decode_person, decode_reference
 from carebus_contracts.plans import DmlPlan, read_plan
 from carebus_contracts.receipts import Receipt
-from carebus_contracts.slices import WorkSlice
+from carebus_contracts.slices import GenerateSlice, WorkSlice
 from support.reference_docs import pages
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
@@ -29,6 +29,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "ccda_document": CcdaDocument.from_json,
     "claim_check": ClaimCheck.from_json,
     "dml_plan": DmlPlan.from_json,
+    "generate_slice": GenerateSlice.from_json,
     "job_control": JobControl.from_json,
     "job_event": JOB_EVENT.validate_json,
     "job_request": JOB_REQUEST.validate_json,

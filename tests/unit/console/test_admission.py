@@ -51,7 +51,7 @@ def test_a_job_without_an_id_is_named_after_its_place() -> None:
 FAULTS = {
     "unknown kind": (
         b'{"kind":"extrakt"}',
-        "kind: must be one of 'extract', 'redrive', 'retire' (given: 'extrakt')",
+        "kind: must be one of 'extract', 'generate', 'redrive', 'retire' (given: 'extrakt')",
     ),
     "misspelt field": (
         a_request(sorce="lab"),

@@ -13,6 +13,7 @@ CareBusError
 │   ├── TargetUnavailable
 │   └── RateLimited
 ├── JobError             fail the job: its source or its wording is wrong
+│   └── InvalidScenario      synthetic patients are asked for in a way that cannot be
 └── FatalError           halt without commit, become not-ready
     ├── CheckpointLost
     ├── SchemaFrozen         the target's tables are not the ones that we know
@@ -81,6 +82,18 @@ class RateLimited(TransientError):
 
 class JobError(CareBusError):
     """The job cannot go on: what it asks for is not there or does not fit."""
+
+
+class InvalidScenario(JobError):
+    """A scenario of synthetic patients breaks rules.
+
+    Attributes:
+        faults: A sentence each; it names the place first ("mix: is 0.95 in sum, must be 1").
+    """
+
+    def __init__(self, name: str, faults: tuple[str, ...]) -> None:
+        super().__init__(f"scenario {name}: " + "; ".join(faults))
+        self.faults = faults
 
 
 class FatalError(CareBusError):

@@ -9,7 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, Validati
 
 from carebus_contracts.errors import InvalidMessage
 from carebus_contracts.model import UserModel, WireModel
-from carebus_contracts.names import Names, Pseudonyms
+from carebus_contracts.names import MadeUpNames, Names, Pseudonyms
 from carebus_contracts.omop.bundle import SOURCE_SLUG
 
 Target = Literal["openemr", "postgres", "clickhouse", "documents"]
@@ -17,6 +17,9 @@ Filing = Literal["none", "wanted", "required"]
 """Whether documents are filed in OpenEMR: never, where a sites folder is configured, or else refuse."""
 JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 Slug = Annotated[str, Field(pattern=SOURCE_SLUG)]
+
+
+DIGEST = r"^([0-9a-f]{64})?$"
 
 
 class CsvFolder(UserModel):
@@ -113,6 +116,42 @@ class ExtractJob(_Job):
     dry_run: bool = Field(default=False, description="Compare and count, write nothing.")
 
 
+class DataFiles(UserModel):
+    """The data set as files in a folder of its own, with a manifest and a report."""
+
+    format: Literal["ndjson", "json", "csv", "parquet"] = Field(
+        description="A line or an array entry a person as in the records topic, or a file a table of OMOP."
+    )
+    url: str = Field(min_length=1, description="Folder, local or by fsspec URL, under an allowed root.")
+    compression: Literal["none", "gzip", "zstd"] = Field(
+        default="none", description="Parquet compresses by itself, with zstd."
+    )
+    encrypted: bool = Field(default=False, description="With the key file of the generator's settings.")
+
+
+class GenerateJob(_Job):
+    """Make synthetic patients."""
+
+    kind: Literal["generate"]
+    source: Slug = Field(description="Stable slug of the data set; every deterministic id depends on it.")
+    scenario: str | dict[str, Any] = Field(
+        description="Name of a preset (`carebus generate presets`), or a scenario itself."
+    )
+    total: int | None = Field(default=None, ge=1, description="Patients, in place of the scenario's number.")
+    seed: int = Field(default=1, ge=0, lt=2**63, description="The same seed makes the same patients.")
+    first_person_id: int = Field(default=1, ge=1, description="person_id of the first patient.")
+    targets: tuple[Target, ...] = Field(default=(), description="Where the patients go as records.")
+    files: tuple[DataFiles, ...] = Field(default=(), max_length=8, description="Files to write.")
+    names: MadeUpNames = Field(
+        default=Pseudonyms(), description="What patients are called: pseudonym or synthetic."
+    )
+    chunk_patients: int = Field(
+        default=2_000, ge=100, le=20_000, description="Patients made at a time; changes no patient."
+    )
+    max_record_errors: int | None = Field(default=None, ge=0, description="As for extract jobs.")
+    dry_run: bool = Field(default=False, description="Targets compare and count, and write nothing.")
+
+
 class RedriveJob(_Job):
     """Send dead letters back where they came from."""
 
@@ -140,9 +179,9 @@ class RetireJob(_Job):
     dry_run: bool = Field(default=False, description="Compare and count, take nothing away.")
 
 
-JobRequest = Annotated[ExtractJob | RedriveJob | RetireJob, Field(discriminator="kind")]
-JOB_REQUEST: TypeAdapter[ExtractJob | RedriveJob | RetireJob] = TypeAdapter(JobRequest)
-JOB_KINDS = ("extract", "redrive", "retire")
+JobRequest = Annotated[ExtractJob | GenerateJob | RedriveJob | RetireJob, Field(discriminator="kind")]
+JOB_REQUEST: TypeAdapter[ExtractJob | GenerateJob | RedriveJob | RetireJob] = TypeAdapter(JobRequest)
+JOB_KINDS = ("extract", "generate", "redrive", "retire")
 
 
 class AcceptedJob(WireModel):
@@ -258,6 +297,11 @@ class SliceDone(_Event):
     duration_ms: int = 0
     version_ms: int = Field(default=0, description="Version v of its messages; 0 where none was sent.")
     tables: dict[str, TableCounts] = Field(default_factory=dict)
+    digest: str = Field(
+        default="",
+        pattern=DIGEST,
+        description="Of generated patients: the slice's part of the data set's hash.",
+    )
 
 
 class Waiting(_Event):
@@ -350,12 +394,17 @@ class JobState(WireModel):
     bytes_complete: int = Field(default=0, description="Bytes of slices that every target accounted for.")
     tables: dict[str, TableCounts] = Field(default_factory=dict)
     targets: dict[str, TargetProgress] = Field(default_factory=dict)
+    digest: str = Field(
+        default="",
+        description="Of generated patients: the parts of slices so far, added up modulo 2^256; equal for equal "
+        "data sets however they were cut.",
+    )
     waiting: dict[str, str] = Field(
         default_factory=dict, description="Stage to the system that it waits for."
     )
 
 
-def parse_request(value: bytes) -> ExtractJob | RedriveJob | RetireJob:
+def parse_request(value: bytes) -> ExtractJob | GenerateJob | RedriveJob | RetireJob:
     """Read what a person wrote.
 
     Raises:

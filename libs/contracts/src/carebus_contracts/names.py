@@ -65,3 +65,8 @@ Names = Annotated[
     Annotated[Pseudonyms | SyntheticNames | NameColumns, Field(discriminator="mode")],
     BeforeValidator(_in_full),
 ]
+MadeUpNames = Annotated[
+    Annotated[Pseudonyms | SyntheticNames, Field(discriminator="mode")],
+    BeforeValidator(_in_full),
+]
+"""For persons that nobody has a table of names for."""

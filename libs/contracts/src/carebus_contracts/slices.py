@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from carebus_contracts.jobs import ExtractJob
+from carebus_contracts.jobs import ExtractJob, GenerateJob
 from carebus_contracts.model import WireModel
 
 
@@ -29,3 +29,20 @@ class WorkSlice(WireModel):
     )
     accepted_ms: int = Field(description="Append time of the accepted job: the version v of file sources.")
     job: ExtractJob
+
+
+class GenerateSlice(WireModel):
+    """One piece of a generate job. Any replica makes the same of it, any number of times."""
+
+    job_id: str
+    slice: int = Field(description="Number within the job, from 0; slice 0 is the reference rows.")
+    kind: Literal["reference", "patients", "finish"] = Field(
+        description="``finish``, the last one, puts files together once all others are done."
+    )
+    first: int = Field(default=0, description="Index of its first patient, from 0.")
+    count: int = Field(default=0, description="Its patients.")
+    fingerprint: str = Field(
+        description="Scenario, model and catalogue; a worker of another version fails the job."
+    )
+    accepted_ms: int = Field(description="Append time of the accepted job: version v of the records.")
+    job: GenerateJob

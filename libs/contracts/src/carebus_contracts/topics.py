@@ -43,6 +43,9 @@ CONSOLE = "carebus-console"
 PLANNER = "carebus-planner"
 """The extractor's other group: a slice in hand never holds up the planning of the next job."""
 EXTRACTOR = "carebus-extractor"
+GENERATE_PLANNER = "carebus-generate-planner"
+"""The generator's other group, as the extractor's."""
+GENERATOR = "carebus-generator"
 CONVERTER = "carebus-converter"
 
 
@@ -52,11 +55,14 @@ def loader_group(target: str) -> str:
 
 
 JOB_REQUESTED = Topic("carebus.job.requested.v1", "job_id (or none)", "JobRequest", (CONSOLE,), partitions=3)
-JOB_ACCEPTED = Topic("carebus.job.accepted.v1", "job_id", "AcceptedJob", (PLANNER,), partitions=3)
+JOB_ACCEPTED = Topic(
+    "carebus.job.accepted.v1", "job_id", "AcceptedJob", (PLANNER, GENERATE_PLANNER), partitions=3
+)
 JOB_CONTROL = Topic("carebus.job.control.v1", "job_id", "JobControl", partitions=1, cleanup="compact")
 JOB_EVENTS = Topic("carebus.job.events.v1", "job_id", "JobEvent", partitions=3)
 JOB_STATES = Topic("carebus.job.states.v1", "job_id", "JobState", partitions=1, cleanup="compact")
 EXTRACT_SLICES = Topic("carebus.extract.slices.v1", "job_id", "WorkSlice", (EXTRACTOR,))
+GENERATE_SLICES = Topic("carebus.generate.slices.v1", "job_id", "GenerateSlice", (GENERATOR,))
 OMOP_RECORDS = Topic(
     "carebus.omop.records.v1",
     "source/person_id, or source/table/chunk",
@@ -88,6 +94,7 @@ TOPICS: tuple[Topic, ...] = (
     JOB_EVENTS,
     JOB_STATES,
     EXTRACT_SLICES,
+    GENERATE_SLICES,
     OMOP_RECORDS,
     CCDA_DOCUMENTS,
     *(plans(target) for target in TARGETS if target != "documents"),

@@ -152,6 +152,13 @@ class Api:
 
     def _endpoint(self, serve: Callable[[Request], Awaitable[Response]]) -> Any:
         async def answer(request: Request) -> Response:
+            began = time.perf_counter()
+            response = await within(request)
+            # W3C Server Timing: what of a caller's wait was ours.
+            response.headers["Server-Timing"] = f"app;dur={(time.perf_counter() - began) * 1000:.2f}"
+            return response
+
+        async def within(request: Request) -> Response:
             try:
                 if not self._jobs.ready():
                     raise _Refused(503, "the console is starting: job states are still being read")

@@ -6,15 +6,16 @@ from carebus_contracts.jobs import AcceptedJob, ExtractJob
 from carebus_contracts.slices import WorkSlice
 from carebus_contracts.topics import EXTRACT_SLICES, EXTRACTOR, JOB_ACCEPTED, PLANNER
 from carebus_extractor.adapters import open_source
-from carebus_extractor.domain.window import Window
 from carebus_extractor.handlers import extract_slices
-from carebus_extractor.planner import Planner
+from carebus_extractor.planner import plan_extract, slice_message
 from carebus_extractor.ports import OmopSource
 from carebus_extractor.settings import ExtractorSettings
 from carebus_runtime.controls import JobControls
 from carebus_runtime.offload import Offload
+from carebus_runtime.planning import Planner
 from carebus_runtime.settings import KafkaSettings
 from carebus_runtime.subscription import Batching, Subscription
+from carebus_runtime.window import Window
 from carebus_runtime.worker import Worker
 
 MIB = 1024 * 1024
@@ -38,7 +39,9 @@ def build() -> Worker:
         return open_source(job.omop, settings)
 
     planner = Planner(
-        source,
+        ExtractJob,
+        plan_extract(source),
+        slice_message,
         kafka=kafka,
         producer=worker.producer,
         offload=Offload("plan"),

@@ -36,6 +36,21 @@ class SourcePlan:
     notes: tuple[str, ...] = ()
     """What a reader of the report should know: files left behind, columns missing, ids that repeat."""
 
+    @property
+    def slices(self) -> int:
+        """Slices: the reference rows, and a range of persons each."""
+        return len(self.ranges) + 1
+
+    @property
+    def planned_size(self) -> float:
+        """Bytes of a slice of persons, on average."""
+        return sum(part.size for part in self.ranges) / len(self.ranges)
+
+    @property
+    def last_waits(self) -> bool:
+        """Slices need no other."""
+        return False
+
 
 @dataclass(slots=True)
 class SliceReport:

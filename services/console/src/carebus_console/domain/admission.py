@@ -16,6 +16,7 @@ from carebus_contracts.errors import InvalidMessage
 from carebus_contracts.jobs import (
     AcceptedJob,
     ExtractJob,
+    GenerateJob,
     JobState,
     RedriveJob,
     Rejected,
@@ -24,7 +25,7 @@ from carebus_contracts.jobs import (
 )
 from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
 
-Request: TypeAlias = ExtractJob | RedriveJob | RetireJob
+Request: TypeAlias = ExtractJob | GenerateJob | RedriveJob | RetireJob
 
 MAX_REQUEST_BYTES = 1024 * 1024
 """Ten thousand person ids are a tenth of this."""
@@ -113,6 +114,10 @@ def _faults(request: Request, now: Circumstances) -> Iterator[str]:
             yield from _table_faults(request.leave_out)
             if request.openemr.documents != "none" and "openemr" not in request.targets:
                 yield "openemr.documents: needs 'openemr' among the targets; add it, or leave openemr.documents out"
+        case GenerateJob():
+            yield from _target_faults(request.targets, now)
+            if not request.targets and not request.files:
+                yield "targets: are empty, and so are files; say where the patients shall go"
         case RetireJob():
             yield from _target_faults(request.targets, now)
             if request.persons and request.of_job:

@@ -439,6 +439,7 @@ class JobLedger:
             extracted=totals.extracted,
             bytes_extracted=totals.bytes_extracted,
             bytes_complete=totals.bytes_complete,
+            digest="" if totals.digest is None else f"{totals.digest:064x}",
             tables={table: totals.tables[table].counts() for table in sorted(totals.tables)},
             targets={t: totals.targets.get(t, TargetTotals()).progress() for t in terms.targets},
             waiting={} if status.final else {s: w for s, w in sorted(self._waiting.items()) if w},

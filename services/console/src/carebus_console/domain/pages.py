@@ -94,6 +94,7 @@ class Slice:
             totals.bytes_extracted += counting.done.bytes
             totals.bytes_complete += counting.done.bytes if self.complete else 0
             totals.see_version(counting.done.version_ms)
+            totals.add_digest(int(counting.done.digest, 16) if counting.done.digest else None)
             for table, counts in counting.done.tables.items():
                 totals.tables.setdefault(table, SourceTotals()).add(counts)
         for target in terms.targets:

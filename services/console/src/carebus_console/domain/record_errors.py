@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from carebus_contracts.jobs import ExtractJob
+from carebus_contracts.jobs import ExtractJob, GenerateJob
 
 FEWEST = 1_000
 SHARE = 0.05
@@ -38,10 +38,10 @@ def limit_of(request: object, persons: int | None) -> Limit | None:
     """Return the limit of a job; None where there is none, or none yet because persons are not counted.
 
     Args:
-        request: What was asked for; only extractions have a limit.
+        request: What was asked for; only jobs that make records have a limit.
         persons: As planned.
     """
-    if not isinstance(request, ExtractJob):
+    if not isinstance(request, ExtractJob | GenerateJob):
         return None
     if request.max_record_errors is not None:
         return Limit(request.max_record_errors, given=True)

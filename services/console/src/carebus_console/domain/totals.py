@@ -9,6 +9,7 @@ from carebus_console.domain.account import Account
 from carebus_console.domain.claims import STRONGEST_FIRST
 from carebus_contracts.jobs import TableCounts, TargetProgress
 
+DIGEST_MODULUS = 1 << 256
 SHOWN_CONCEPTS = 100
 """Concepts without a mapping that a state names for each table."""
 
@@ -111,6 +112,8 @@ class Totals:
     bytes_complete: int = 0
     version_ms: int = 0
     """Least version that was sent; 0 where none was."""
+    digest: int | None = None
+    """Parts of a data set's hash added up; None where slices have none."""
     tables: dict[str, SourceTotals] = field(default_factory=dict)
     targets: dict[str, TargetTotals] = field(default_factory=dict)
 
@@ -121,10 +124,16 @@ class Totals:
         self.bytes_extracted += other.bytes_extracted
         self.bytes_complete += other.bytes_complete
         self.see_version(other.version_ms)
+        self.add_digest(other.digest)
         for table, counts in other.tables.items():
             self.tables.setdefault(table, SourceTotals()).add(counts)
         for target, totals in other.targets.items():
             self.targets.setdefault(target, TargetTotals()).add(totals)
+
+    def add_digest(self, digest: int | None) -> None:
+        """Add the part of other slices."""
+        if digest is not None:
+            self.digest = ((self.digest or 0) + digest) % DIGEST_MODULUS
 
     def see_version(self, version_ms: int) -> None:
         """Keep the least version."""

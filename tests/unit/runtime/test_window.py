@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carebus_extractor.domain.window import Progress, Window, issue_up_to
+from carebus_runtime.window import Progress, Window, issue_up_to
 
 
 def test_without_sizes_only_the_number_counts() -> None:
@@ -71,3 +72,16 @@ def test_every_job_is_issued_to_its_end(window: Window, sizes: list[int], planne
         issued = up_to
 
     assert issued == len(sizes)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "extracted", "slices"), [(1, 0, 2), (1, 1, 3), (1, 99, 6), (2, 99, 3), (10, 99, 2), (0, 99, 6)]
+)
+def test_a_window_that_is_shared_begins_small(jobs: int, extracted: int, slices: int) -> None:
+    """One job alone soon has all of it; ten have two slices each, whoever came first."""
+    assert Window(slices=6, size=1, first=2).of_one(jobs, extracted).slices == slices
+
+
+def test_a_window_without_a_beginning_is_every_jobs_own() -> None:
+    """As slices of an extraction that are long wait for four targets."""
+    assert Window(slices=6, size=1).of_one(10, 0).slices == 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,15 @@ class Window:
     slices: int
     size: int
     """Bytes of bundles. The slowest target counts: a slice is finished when all targets have it."""
+    first: int | None = None
+    """Slices to begin with, where jobs shall share fairly that are submitted one after another: each
+    slice that was read allows one more. None begins with all."""
+
+    def of_one(self, jobs: int, extracted: int) -> Window:
+        """Return the window of one of several jobs that go on at a time, after so many slices were read."""
+        if self.first is None:
+            return self
+        return replace(self, slices=max(self.first, min(self.slices // max(jobs, 1), self.first + extracted)))
 
 
 @dataclass(slots=True)

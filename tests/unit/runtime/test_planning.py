@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,17 +11,25 @@ from carebus_contracts.headers import Envelope
 from carebus_contracts.jobs import AcceptedJob, ExtractJob, JobState, JobStatus
 from carebus_contracts.topics import EXTRACT_SLICES
 from carebus_extractor.domain.slicing import SliceRange
-from carebus_extractor.domain.window import Window
-from carebus_extractor.planner import Planner
+from carebus_extractor.planner import slice_message
 from carebus_extractor.ports import SourcePlan
 from carebus_runtime.controls import JobControls
 from carebus_runtime.offload import Offload
+from carebus_runtime.planning import Planner
 from carebus_runtime.received import Outgoing, Received
 from carebus_runtime.settings import KafkaSettings
+from carebus_runtime.window import Window
 
 JOB = ExtractJob.model_validate(
     {"kind": "extract", "source": "lab", "omop": {"format": "csv", "path": "/d"}, "targets": ["postgres"]}
 )
+
+
+@dataclass(frozen=True)
+class WaitingPlan(SourcePlan):
+    """A plan whose last slice may have to wait."""
+
+    last_waits: bool = False
 
 
 class Sent:
@@ -37,14 +46,16 @@ class Sent:
         return sum(1 for message in self.messages if message.topic == EXTRACT_SLICES.name)
 
 
-async def a_planner(window: int) -> tuple[Planner, Sent]:
+async def a_planner(window: int, *, last_waits: bool = False) -> tuple[Planner[Any, Any], Sent]:
     """A planner of a job of 21 slices, which has issued the first window."""
     ranges = tuple(SliceRange(after=n, up_to=n + 1, persons=1) for n in range(20))
-    plan = SourcePlan("f", "5.4", persons=20, ranges=ranges)
+    plan = WaitingPlan("f", "5.4", persons=20, ranges=ranges, last_waits=last_waits)
     sent, controls = Sent(), JobControls(KafkaSettings())
     controls.caught_up.set()
     planner = Planner(
-        lambda job: cast(Any, SimpleNamespace(plan=lambda job: plan)),
+        ExtractJob,
+        lambda job: plan,
+        slice_message,
         kafka=KafkaSettings(),
         producer=cast(Any, sent),
         offload=Offload("test"),
@@ -56,9 +67,16 @@ async def a_planner(window: int) -> tuple[Planner, Sent]:
     return planner, sent
 
 
-async def tell(planner: Planner, status: JobStatus, complete: int) -> None:
+async def tell(planner: Planner[Any, Any], status: JobStatus, complete: int, extracted: int = 0) -> None:
     """Let the planner see a state of the job."""
-    state = JobState(job_id="job-1", status=status, kind="extract", request=JOB, slices_complete=complete)
+    state = JobState(
+        job_id="job-1",
+        status=status,
+        kind="extract",
+        request=JOB,
+        slices_complete=complete,
+        slices_extracted=extracted,
+    )
     record = SimpleNamespace(key=b"job-1", value=state.to_json(), partition=0, offset=0)
     await planner._on_states([record])
 
@@ -79,3 +97,14 @@ async def test_a_job_that_failed_gets_no_more_slices() -> None:
     await tell(planner, JobStatus.FAILED, complete=4)
 
     assert sent.slices == 4
+
+
+async def test_a_last_slice_that_waits_is_issued_when_all_others_are_read() -> None:
+    """As the one that puts files together; reading is enough, targets may still be behind."""
+    planner, sent = await a_planner(window=40, last_waits=True)
+    before = sent.slices
+    await tell(planner, JobStatus.RUNNING, complete=0, extracted=19)
+    almost = sent.slices
+    await tell(planner, JobStatus.RUNNING, complete=3, extracted=20)
+
+    assert (before, almost, sent.slices) == (20, 20, 21)
