@@ -4,10 +4,10 @@ PYTHON ?= python3
 DEMO ?= # options of the demo, such as DEMO="--port-offset 100"
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := libs/contracts libs/runtime services/extractor services/converter services/loader services/console tools/cli tools/stack tools/demo tools/quality
+PACKAGES := libs/contracts libs/runtime services/extractor services/converter services/loader services/console services/generator tools/cli tools/stack tools/demo tools/quality
 SOURCES := libs services tools tests
 
-.PHONY: help setup demo test test-full check format lint types imports unit integration e2e bench docs lock clean
+.PHONY: help setup demo test test-full check format lint types imports unit integration e2e bench bench-generator docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -39,7 +39,7 @@ lint: setup
 	$(BIN)/ruff check $(SOURCES)
 
 types: setup
-	$(BIN)/mypy $(foreach p,contracts runtime extractor converter loader console cli stack demo quality,-p carebus_$(p))
+	$(BIN)/mypy $(foreach p,contracts runtime extractor converter loader console generator cli stack demo quality,-p carebus_$(p))
 
 imports: setup
 	$(BIN)/lint-imports
@@ -60,13 +60,16 @@ e2e: setup ## The workers together, with kills and restarts.
 bench: setup ## Speed, as ratios against limits measured in the same run.
 	PYTHONPATH=tests $(BIN)/python -m bench
 
+bench-generator: setup ## Speed and memory of the generator, alone and with Kafka.
+	PYTHONPATH=tests $(BIN)/python -m bench.bench_generator
+
 docs: setup ## Generate docs/reference from the code.
 	PYTHONPATH=tests $(BIN)/python -m support.reference_docs
 
 lock: ## Pin all dependencies again: requirements/*.txt, hashed, without addresses.
 	$(BIN)/uv lock --quiet --system-certs --upgrade
 	$(BIN)/uv export --quiet --system-certs --frozen --all-packages --all-groups --no-emit-workspace --no-annotate --no-header --format requirements-txt -o requirements/dev.txt
-	for name in extractor converter loader console; do \
+	for name in extractor converter loader console generator; do \
 	  $(BIN)/uv export --quiet --system-certs --frozen --package carebus-$$name --no-dev --no-emit-workspace --no-annotate --no-header --format requirements-txt -o requirements/$$name.txt; done
 	rm uv.lock
 

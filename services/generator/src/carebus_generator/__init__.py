@@ -1,0 +1,1 @@
+"""Synthetic patients of an armed conflict: scenario → casualties → care → OMOP records."""

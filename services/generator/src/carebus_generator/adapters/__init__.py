@@ -1,0 +1,1 @@
+"""What the generator talks to: files, and what is written in them."""
