@@ -36,7 +36,7 @@ LABEL org.opencontainers.image.title="carebus/${SERVICE}" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --gid 10001 carebus \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/carebus carebus \
-    && install -d -o 10001 -g 10001 /var/lib/carebus /var/lib/carebus/blobs /var/lib/carebus/documents /var/lib/carebus/stage
+    && install -d -o 10001 -g 10001 /var/lib/carebus /var/lib/carebus/blobs /var/lib/carebus/documents /var/lib/carebus/generated /var/lib/carebus/stage
 COPY --from=build /opt/carebus /opt/carebus
 # The one command of every image is its service; the name is fixed at build time.
 RUN ln -s "/opt/carebus/bin/carebus-${SERVICE}" /opt/carebus/bin/carebus-service

@@ -17,7 +17,7 @@ from carebus_demo.workers import Workers
 from carebus_stack import LocalStack, StackError
 
 LOOK_EVERY_S = 1.0
-SCALED = ("extractor", "converter", *(f"loader-{target}" for target in TARGETS))
+SCALED = ("extractor", "generator", "converter", *(f"loader-{target}" for target in TARGETS))
 
 
 class _Replicas(click.ParamType[tuple[str, int]]):
@@ -52,7 +52,7 @@ def workers(
     """Run servers and all workers on this machine, until Ctrl-C.
 
     Starts what does not run yet of the local stack, makes topics and schemas, then runs console, extractor,
-    converter and a loader a target. Settings named CAREBUS_… in the environment reach the workers. Ctrl-C
+    generator, converter and a loader a target. Settings named CAREBUS_… in the environment reach the workers. Ctrl-C
     lets them finish what they have in hand; the servers stay up (``carebus stack down``).
     """
     folder = folder.absolute()
@@ -66,7 +66,7 @@ def workers(
             settings,
             folder,
             roots=[root.absolute() for root in roots],
-            replicas=dict(replicas),
+            replicas={"generator": 1, **dict(replicas)},
             port_offset=port_offset,
         ) as running:
             running.start()

@@ -27,7 +27,8 @@ def suite(
         settings: Where the servers are (``LocalStack.endpoints.settings()``).
         folder: For logs, documents, blobs and staged sources.
         roots: Folders that jobs may read from.
-        replicas: Processes by worker name (``extractor``, ``loader-openemr`` ...), 1 if not named.
+        replicas: Processes by worker name (``extractor``, ``loader-openemr`` ...), 1 if not named, but no
+            generator.
         port_offset: Added to every port.
         targets: The targets to load.
     """
@@ -42,10 +43,11 @@ def suite(
     ]
     wanted: list[tuple[str, str, dict[str, str]]] = [
         ("extractor", "carebus_extractor", {}),
+        ("generator", "carebus_generator", {}),
         ("converter", "carebus_converter", {}),
     ] + [(f"loader-{target}", "carebus_loader", {"CAREBUS_LOADER_TARGET": target}) for target in targets]
     for name, module, own in wanted:
-        count = (replicas or {}).get(name, 1)
+        count = (replicas or {}).get(name, 0 if name == "generator" else 1)
         for number in range(count):
             specs.append(WorkerSpec(name if count == 1 else f"{name}-{number + 1}", module, own, port))
             port += 1
@@ -60,4 +62,5 @@ def common_settings(settings: Mapping[str, str], folder: Path, roots: Sequence[P
         "CAREBUS_DOCUMENTS_URL": f"file://{folder / 'documents'}",
         "CAREBUS_EXTRACTOR_ALLOWED_ROOTS": ",".join(str(root) for root in roots),
         "CAREBUS_EXTRACTOR_STAGE_DIR": str(folder / "stage"),
+        "CAREBUS_GENERATOR_ALLOWED_ROOTS": ",".join(map(str, (folder / "generated", *roots))),
     }

@@ -1,0 +1,165 @@
+"""Generated patients on real servers: through the whole suite, the same however they are cut, after kills."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from carebus_stack import LocalStack
+from support.fingerprints import everything
+from support.suites import RunningSuite, accounts_close, running_suite
+
+TARGETS = ("openemr", "postgres", "clickhouse", "documents")
+PATIENTS = 100_000 if os.environ.get("CAREBUS_TEST_FULL") == "1" else 20_000
+
+
+@pytest.fixture(scope="module")
+def makers(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+    """Two generators and nothing behind them: jobs write files."""
+    folder = tmp_path_factory.mktemp("makers")
+    with running_suite(
+        stack, folder, name="makers", roots=[folder], replicas={"generator": 2, "extractor": 0, "converter": 0},
+        port_offset=600, targets=(),
+    ) as running:  # fmt: skip
+        yield running
+
+
+def a_job(folder: Path, **options: Any) -> dict[str, Any]:
+    """A job that writes NDJSON below a folder."""
+    return {
+        "kind": "generate",
+        "source": "exercise",
+        "scenario": "baltic_defence",
+        "total": PATIENTS,
+        "seed": 20_261_121,
+        "files": [{"format": "ndjson", "url": str(folder), "compression": "zstd"}],
+    } | options
+
+
+async def test_a_thousand_patients_go_through_the_whole_suite(stack: LocalStack, tmp_path: Path) -> None:
+    """Every row that is made arrives, in all four targets, and is accounted for."""
+    with running_suite(
+        stack, tmp_path, name="made", roots=[tmp_path], replicas={"generator": 1, "extractor": 0},
+        port_offset=650, more={"CAREBUS_OPENEMR_CREATE_SCHEMA": "true"},
+    ) as suite:  # fmt: skip
+        state = suite.run(a_job(tmp_path / "files", total=1_000, targets=TARGETS), 600)
+        found = await everything(suite.settings, suite.folder)
+
+    assert state["status"] == "completed", state
+    assert accounts_close(state)
+    rows = {table: int(text.split()[0]) for table, text in found["postgres"].items()}
+    made = {table: counts["emitted"] for table, counts in state["tables"].items()}
+    assert rows["person"] == len(found["documents"]) == found["openemr"]["patient_data"].total() == 1_000
+    assert {table: rows[table] for table in made} == made
+
+
+def hash_of(folder: Path) -> str:
+    """The data-set hash that the manifest of a folder names."""
+    return str(orjson.loads((folder / "manifest.json").read_bytes())["data_set_hash"])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(makers: RunningSuite, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The hash of the data set after a run with chunks of 2,000 that nobody disturbed."""
+    folder = makers.folder / "undisturbed"
+    state = makers.run(a_job(folder))
+    assert state["status"] == "completed", state
+    assert state["tables"]["person"]["emitted"] == PATIENTS
+    return hash_of(folder)
+
+
+@pytest.mark.parametrize("chunk", [500, 8_192])
+def test_the_data_set_is_the_same_however_it_is_cut(
+    makers: RunningSuite, undisturbed: str, chunk: int
+) -> None:
+    """Chunks of another size, by two workers that both had a part."""
+    folder = makers.folder / f"chunks-{chunk}"
+    state = makers.run(a_job(folder, chunk_patients=chunk))
+
+    assert state["status"] == "completed", state
+    assert hash_of(folder) == undisturbed
+
+
+def test_both_workers_had_a_part(makers: RunningSuite, undisturbed: str) -> None:
+    """Else the tests before would not say anything of two replicas."""
+    assert undisturbed
+    logs = [makers.workers.log(name).read_text() for name in ("generator-1", "generator-2")]
+    assert all('"slice_made"' in text for text in logs)
+
+
+def test_the_data_set_is_the_same_after_kills(makers: RunningSuite, undisturbed: str) -> None:
+    """SIGKILL in the middle; the other worker goes on, the killed one comes back."""
+    folder = makers.folder / "killed"
+    job_id = makers.submit(a_job(folder, chunk_patients=250))
+    for name, slices in (("generator-1", 2), ("generator-2", 4)):
+        makers.wait_for(job_id, lambda state, least=slices: state["slices_extracted"] >= least)
+        makers.workers.kill(name)
+        makers.workers.restart(name)
+    state = makers.wait(job_id, 300)
+
+    assert state["status"] == "completed", state
+    assert hash_of(folder) == undisturbed
+
+
+def test_a_cancelled_job_stops_in_its_chunk(makers: RunningSuite) -> None:
+    """Within seconds, however large the job; what is there is no finished data set."""
+    folder = makers.folder / "cancelled"
+    job_id = makers.submit(a_job(folder, total=50_000_000))
+    makers.wait_for(job_id, lambda state: state["slices_extracted"] >= 1)
+    began = time.monotonic()
+    makers.client.post(f"/jobs/{job_id}/cancel", json={}).raise_for_status()
+    state = makers.wait(job_id, 60)
+
+    assert state["status"] == "cancelled"
+    assert time.monotonic() - began < 30
+    assert not (folder / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"scenario": "baltic_defense"}, "there is no such preset"),
+        ({"scenario": {"total": 10, "days": 0}}, "days"),
+        ({"total": -5}, "total"),
+        ({"files": [], "targets": []}, "say where the patients shall go"),
+        ({"files": [{"format": "ndjson", "url": "/proc/nowhere"}]}, "CAREBUS_GENERATOR_ALLOWED_ROOTS"),
+    ],
+    ids=["preset", "days", "total", "nowhere", "root"],
+)
+def test_a_job_that_cannot_be_gets_a_sentence(
+    makers: RunningSuite, options: dict[str, Any], sentence: str
+) -> None:
+    """Refused when it is submitted, or failed before a patient is made."""
+    answer = makers.client.post("/jobs", json=a_job(makers.folder / "refused") | options)
+    said = answer.text
+    if answer.status_code == 202:
+        state = makers.wait(answer.json()["job_id"])
+        assert state["status"] == "failed"
+        assert "person" not in state["tables"]
+        said = " ".join(state["reasons"])
+
+    assert sentence in said
+
+
+def test_the_command_line_submits_a_job_and_follows_it(makers: RunningSuite) -> None:
+    """A preset by name, with files; the data set is what its manifest says."""
+    folder, carebus = makers.folder / "told", str(Path(sys.executable).with_name("carebus"))
+    console = {**os.environ, "CAREBUS_CONSOLE_URL": str(makers.client.base_url)}
+    submit = ["generate", "submit", "training", "--files", f"csv={folder}", "--seed", "7", "--watch"]
+
+    submitted = subprocess.run([carebus, *submit], env=console, capture_output=True, text=True, check=False)
+    verified = subprocess.run(
+        [carebus, "generate", "verify", str(folder)], capture_output=True, text=True, check=False
+    )
+
+    assert submitted.returncode == 0, submitted.stderr
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "100 patients" in verified.stdout
