@@ -11,7 +11,7 @@ import pytest
 from carebus_contracts.jobs import GenerateJob, SliceDone
 from carebus_contracts.slices import GenerateSlice
 from carebus_generator.adapters import local_run
-from carebus_generator.data_set import DataSets, fingerprint
+from carebus_generator.data_set import DataSets
 from carebus_generator.domain.scenario import preset
 from carebus_generator.handlers import SliceMaker
 from carebus_generator.outputs import Outputs
@@ -40,7 +40,7 @@ async def _made(tmp_path: Path, cancel_after: int) -> tuple[SliceDone, int]:
         targets=("postgres",),
     )  # fmt: skip
     work = GenerateSlice(
-        job_id="j", slice=1, kind="patients", first=0, count=2_000, fingerprint=fingerprint(job),
+        job_id="j", slice=1, kind="patients", first=0, count=2_000, fingerprint=DataSets(1).of(job).made_from.fingerprint,
         accepted_ms=1_700_000_000_000, job=job,
     )  # fmt: skip
     sent, offload = _Sent(cancel_after), Offload("test")
