@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from carebus_generator.command import generate
+from carebus_generator.domain.checks import findings as checks
 from carebus_generator.domain.checks.findings import findings
 from carebus_generator.domain.checks.results import Band, Findings, Rule
 from carebus_generator.domain.model import compile_model
@@ -125,6 +126,18 @@ def test_commands_write_pages_and_reports(tmp_path: Path) -> None:
     assert "80 of 80 hold" in checked.output
     assert report.read_text().startswith("<!doctype html>")
     assert orjson.loads(data.read_bytes())["patients"] == 500
+
+
+def test_a_broken_rule_ends_a_check_with_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says which; statistics outside of their bands alone are no fault."""
+    monkeypatch.setattr(checks, "findings", lambda *_: _found())
+    broken = CliRunner().invoke(generate, ["check", "training"])
+    monkeypatch.setattr(checks, "findings", lambda *_: _found(rules=(Rule("age", "age is right", 5),)))
+    outside = CliRunner().invoke(generate, ["check", "training"])
+
+    assert (broken.exit_code, outside.exit_code) == (1, 0)
+    assert "BROKEN 2 of 5" in broken.output
+    assert "OUTSIDE" in outside.output
 
 
 def test_a_scenario_in_a_file_is_previewed(tmp_path: Path) -> None:
