@@ -115,7 +115,7 @@ def test_a_full_disk_ends_all_processes_and_leaves_no_half_files(tmp_path: Path)
 
     found = subprocess.run(
         [sys.executable, script, tmp_path / "out"],
-        cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False,
+        cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
     assert "JobError: cannot write patients-00000" in found.stderr.splitlines()[-1], found.stderr
