@@ -40,8 +40,8 @@ async def _made(tmp_path: Path, cancel_after: int) -> tuple[SliceDone, int]:
         targets=("postgres",),
     )  # fmt: skip
     work = GenerateSlice(
-        job_id="j", slice=1, kind="patients", first=0, count=2_000, fingerprint=DataSets(1).of(job).made_from.fingerprint,
-        accepted_ms=1_700_000_000_000, job=job,
+        job_id="j", slice=1, kind="patients", first=0, count=2_000, accepted_ms=1_700_000_000_000, job=job,
+        fingerprint=DataSets(1).of(job).made_from.fingerprint,
     )  # fmt: skip
     sent, offload = _Sent(cancel_after), Offload("test")
     settings = GeneratorSettings(allowed_roots=(str(tmp_path),))
