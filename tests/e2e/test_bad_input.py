@@ -39,6 +39,7 @@ def running(
         name="bad",
         roots=[gibleed.parent, data],
         port_offset=600,
+        replicas={"generator": 1},
         more={"CAREBUS_OPENEMR_CREATE_SCHEMA": "true"},
     ) as suite:
         yield suite

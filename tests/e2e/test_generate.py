@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from support.fingerprints import everything
 from support.suites import RunningSuite, accounts_close, running_suite
 
 TARGETS = ("openemr", "postgres", "clickhouse", "documents")
-PATIENTS = 100_000 if os.environ.get("CAREBUS_TEST_FULL") == "1" else 20_000
+FULL = os.environ.get("CAREBUS_TEST_FULL") == "1"
+PATIENTS = 100_000 if FULL else 20_000
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def makers(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("makers")
     with running_suite(
         stack, folder, name="makers", roots=[folder], replicas={"generator": 2, "extractor": 0, "converter": 0},
-        port_offset=600, targets=(),
+        port_offset=760, targets=(),
     ) as running:  # fmt: skip
         yield running
 
@@ -44,11 +45,13 @@ def a_job(folder: Path, **options: Any) -> dict[str, Any]:
     } | options
 
 
-async def test_a_thousand_patients_go_through_the_whole_suite(stack: LocalStack, tmp_path: Path) -> None:
-    """Every row that is made arrives, in all four targets, and is accounted for."""
+async def test_a_thousand_patients_go_through_the_whole_suite(
+    stack: LocalStack, shared: Path, tmp_path: Path
+) -> None:
+    """Every row that is made arrives, in all four targets, and is accounted for; documents are valid C-CDA."""
     with running_suite(
         stack, tmp_path, name="made", roots=[tmp_path], replicas={"generator": 1, "extractor": 0},
-        port_offset=650, more={"CAREBUS_OPENEMR_CREATE_SCHEMA": "true"},
+        port_offset=790, more={"CAREBUS_OPENEMR_CREATE_SCHEMA": "true"},
     ) as suite:  # fmt: skip
         state = suite.run(a_job(tmp_path / "files", total=1_000, targets=TARGETS), 600)
         found = await everything(suite.settings, suite.folder)
@@ -59,6 +62,19 @@ async def test_a_thousand_patients_go_through_the_whole_suite(stack: LocalStack,
     made = {table: counts["emitted"] for table, counts in state["tables"].items()}
     assert rows["person"] == len(found["documents"]) == found["openemr"]["patient_data"].total() == 1_000
     assert {table: rows[table] for table in made} == made
+    documents = sorted((suite.folder / "documents").rglob("*.xml"))
+    assert len(documents) == 1_000
+    for schematron in ("r21", "r21-2025-07", "companion"):
+        assert_valid(shared, documents if FULL else documents[::10], schematron)
+
+
+def assert_valid(shared: Path, documents: Sequence[Path], schematron: str) -> None:
+    """Fail with the findings unless the validator finds no error in any document."""
+    validator = str(shared / "ccda" / "ccda_validate.py")
+    command = [sys.executable, validator, "--strict", "-q", "--sch", schematron, *map(str, documents)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-4_000:] + run.stderr[-1_000:]
+    assert " 0 failed, 0 errors" in run.stdout + run.stderr
 
 
 def hash_of(folder: Path) -> str:
