@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from carebus_contracts.headers import Envelope
 from carebus_contracts.jobs import AcceptedJob, ExtractJob, JobState, JobStatus
-from carebus_contracts.topics import EXTRACT_SLICES
+from carebus_contracts.topics import EXTRACT_SLICES, JOB_ACCEPTED
 from carebus_extractor.domain.slicing import SliceRange
 from carebus_extractor.planner import slice_message
 from carebus_extractor.ports import SourcePlan
@@ -46,8 +48,8 @@ class Sent:
         return sum(1 for message in self.messages if message.topic == EXTRACT_SLICES.name)
 
 
-async def a_planner(window: int, *, last_waits: bool = False) -> tuple[Planner[Any, Any], Sent]:
-    """A planner of a job of 21 slices, which has issued the first window."""
+def a_bystander(window: int = 4, *, last_waits: bool = False) -> tuple[Planner[Any, Any], Sent]:
+    """A planner that has no partition yet, and would cut a job into 21 slices."""
     ranges = tuple(SliceRange(after=n, up_to=n + 1, persons=1) for n in range(20))
     plan = WaitingPlan("f", "5.4", persons=20, ranges=ranges, last_waits=last_waits)
     sent, controls = Sent(), JobControls(KafkaSettings())
@@ -62,12 +64,25 @@ async def a_planner(window: int, *, last_waits: bool = False) -> tuple[Planner[A
         controls=controls,
         window=Window(window, 1_000_000),
     )
+    return planner, sent
+
+
+async def a_planner(window: int, *, last_waits: bool = False) -> tuple[Planner[Any, Any], Sent]:
+    """A planner of a job of 21 slices, which has issued the first window."""
+    planner, sent = a_bystander(window, last_waits=last_waits)
     accepted = AcceptedJob(job_id="job-1", request=JOB)
     await planner.handler()([Received(accepted, Envelope(), "t", 0, 0, 5, b"job-1", 1)])
     return planner, sent
 
 
-async def tell(planner: Planner[Any, Any], status: JobStatus, complete: int, extracted: int = 0) -> None:
+def everything() -> frozenset[int]:
+    """All partitions of the accepted topic."""
+    return frozenset(range(JOB_ACCEPTED.partitions))
+
+
+async def tell(
+    planner: Planner[Any, Any], status: JobStatus, complete: int, extracted: int = 0, issued: int = 0
+) -> None:
     """Let the planner see a state of the job."""
     state = JobState(
         job_id="job-1",
@@ -108,3 +123,35 @@ async def test_a_last_slice_that_waits_is_issued_when_all_others_are_read() -> N
     await tell(planner, JobStatus.RUNNING, complete=3, extracted=20)
 
     assert (before, almost, sent.slices) == (20, 20, 21)
+
+
+@pytest.mark.parametrize(
+    "told_first", [True, False], ids=["state before partition", "partition before state"]
+)
+async def test_a_job_whose_planner_died_goes_on_with_the_next_owner(*, told_first: bool) -> None:
+    """Also when nothing more is heard of it: all that was issued is done, and nobody issues the next."""
+    planner, sent = a_bystander()
+    if told_first:
+        await tell(planner, JobStatus.RUNNING, complete=4, extracted=4, issued=4)
+        await planner._take_over()
+        assert sent.slices == 0
+        planner.owned = everything
+    else:
+        planner.owned = everything
+        await tell(planner, JobStatus.RUNNING, complete=4, extracted=4, issued=4)
+    await planner._take_over()
+    assert sent.slices == 4
+
+
+async def test_a_job_that_was_lost_and_comes_back_goes_on() -> None:
+    """A partition may be given away and back while nothing is heard of the job."""
+    planner, sent = a_bystander()
+    planner.owned = everything
+    await tell(planner, JobStatus.RUNNING, complete=0, extracted=0, issued=4)
+    await planner._take_over()
+    planner._let_go(planner._active["job-1"])
+    before = sent.slices
+
+    await planner._take_over()
+    assert "job-1" in planner._active
+    assert sent.slices == before

@@ -93,6 +93,8 @@ class Active(Generic[JobT, PlanT]):
     issued: int = 0
     """Slices in the topic."""
     progress: Progress = field(default_factory=Progress)
+    state: JobState | None = None
+    """As seen last."""
 
     @property
     def may_issue(self) -> int:
@@ -136,7 +138,8 @@ class Planner(Generic[JobT, PlanT]):
         self._controls = controls
         self._window = window
         self._active: dict[str, Active[JobT, PlanT]] = {}
-        self._orphaned: dict[str, JobState] = {}
+        self._others: dict[str, JobState] = {}
+        """Last states of jobs that go on and are not ours to issue, or not yet."""
         self._lock = asyncio.Lock()
         self._follower = Follower(kafka, [JOB_STATES], self._on_states)
         self.owned: Callable[[], frozenset[int]] = frozenset
@@ -167,7 +170,7 @@ class Planner(Generic[JobT, PlanT]):
                     if self._owns(active.job_id):
                         await self._issue_patiently(active)
                     else:
-                        del self._active[active.job_id]
+                        self._let_go(active)
         finally:
             follow.cancel()
 
@@ -223,8 +226,10 @@ class Planner(Generic[JobT, PlanT]):
 
     async def _take_over(self) -> None:
         """Go on with jobs that another planner began and whose partition is ours now."""
-        for job_id, state in list(self._orphaned.items()):
-            del self._orphaned[job_id]
+        for job_id, state in list(self._others.items()):
+            if not self._owns(job_id):
+                continue
+            del self._others[job_id]
             if job_id in self._active or not isinstance(state.request, self._request):
                 continue
             log.info("job_taken_over", job_id=job_id, issued=state.slices_issued)
@@ -232,7 +237,7 @@ class Planner(Generic[JobT, PlanT]):
                 await self._begin(job_id, state.request, state.accepted_ms, state.slices_issued)
             except TransientError as error:
                 log.warning("job_not_taken_over", job_id=job_id, error=str(error))
-                self._orphaned[job_id] = state
+                self._others[job_id] = state
             else:
                 if active := self._active.get(job_id):
                     _see(active, state)
@@ -244,12 +249,21 @@ class Planner(Generic[JobT, PlanT]):
                 continue
             if state.status.final:
                 self._active.pop(state.job_id, None)
-                self._orphaned.pop(state.job_id, None)
+                self._others.pop(state.job_id, None)
             elif active := self._active.get(state.job_id):
                 _see(active, state)
                 await self._issue_patiently(active)
-            elif state.status is not JobStatus.ACCEPTED and self._owns(state.job_id):
-                self._orphaned[state.job_id] = state
+            elif state.status is not JobStatus.ACCEPTED:
+                # Also when its partition is not ours now: it may become so, and a job whose planner died
+                # says nothing more until somebody issues its next slices.
+                self._others[state.job_id] = state
+
+    def _let_go(self, active: Active[JobT, PlanT]) -> None:
+        """Leave a job to the planner that has its partition now; remember it, as we may get it back."""
+        del self._active[active.job_id]
+        if active.state is not None:
+            issued = max(active.issued, active.state.slices_issued)
+            self._others[active.job_id] = active.state.model_copy(update={"slices_issued": issued})
 
     def _owns(self, job_id: str) -> bool:
         return partition_of(job_id.encode(), JOB_ACCEPTED.partitions) in self.owned()
@@ -259,6 +273,7 @@ class Planner(Generic[JobT, PlanT]):
 
 
 def _see(active: Active[Any, Any], state: JobState) -> None:
+    active.state = state
     active.progress.see(
         state.slices_extracted, state.slices_complete, state.bytes_extracted, state.bytes_complete
     )
