@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -39,6 +39,7 @@ from support.target_suite import put
 from .conftest import Rows, Server
 from .hand_made import a_retirement
 
+ROOT = Path(__file__).parents[3]
 CONVERT = Conversion(documents=DocumentSettings(), openemr=MappingSettings())
 OF_PERSON = "SELECT d.* FROM documents d JOIN patient_data p ON p.pid = d.foreign_id WHERE p.pubpid = %s"
 
@@ -422,12 +423,17 @@ def kill_9_in(filing: OpenEmrSettings, persons: Sequence[PersonRecords], where: 
     """Write the plans of persons, version by version, and die in the last one."""
     secrets = {n: getattr(filing, n).get_secret_value() for n in ("password", "owner_password")}
     plans = [CONVERT(p, "openemr", filed=True) or b"" for p in persons]
-    child = multiprocessing.get_context("spawn").Process(
-        target=_die_while_writing, args=(filing.model_dump() | secrets, plans, where)
+    code = (
+        "import pickle, sys\n"
+        "from tests.integration.openemr.test_openemr_documents import _die_while_writing\n"
+        "_die_while_writing(*pickle.load(sys.stdin.buffer))\n"
     )
-    child.start()
-    child.join(60)
-    assert child.exitcode == -signal.SIGKILL
+    order = pickle.dumps((filing.model_dump() | secrets, plans, where))
+    child = subprocess.run(
+        [sys.executable, "-c", code], input=order, cwd=ROOT, capture_output=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+    )  # fmt: skip
+    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
 
 
 @pytest.mark.parametrize("where", ["before the commit", "after the commit"])
