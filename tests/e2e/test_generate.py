@@ -7,14 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from carebus_generator.files_command import scenario_named
 from carebus_stack import LocalStack
 from support.fingerprints import everything
+from support.signatures import FIVE, assert_their_own, hashes_of_data, signature_in
 from support.suites import RunningSuite, accounts_close, running_suite
 
 TARGETS = ("openemr", "postgres", "clickhouse", "documents")
@@ -123,6 +126,58 @@ def test_the_data_set_is_the_same_after_kills(makers: RunningSuite, undisturbed:
 
     assert state["status"] == "completed", state
     assert hash_of(folder) == undisturbed
+
+
+def test_five_jobs_at_once_show_their_own_signature(makers: RunningSuite) -> None:
+    """Five ways of fighting, made at the same time by two workers: none takes on anything of another."""
+    scenarios = makers.folder / "scenarios"
+    scenarios.mkdir()
+    for name in FIVE:
+        (scenarios / f"{name}.toml").write_text(FIGHTING.format(name=name))
+    before = hashes_of_data(), hashes_in(scenarios)
+
+    jobs = {name: makers.submit(a_fight(makers.folder, scenarios / f"{name}.toml")) for name in FIVE}
+    states = {name: makers.wait(job_id) for name, job_id in jobs.items()}
+
+    assert {name: state["status"] for name, state in states.items()} == dict.fromkeys(FIVE, "completed")
+    assert max(state["created_ms"] for state in states.values()) < min(
+        state["finished_ms"] for state in states.values()
+    )
+    for worker in ("generator-1", "generator-2"):
+        assert len(jobs_of(makers, worker) & {*jobs.values()}) > 1
+    assert_their_own({name: signature_in(makers.folder / "fights" / name) for name in FIVE})
+    assert (hashes_of_data(), hashes_in(scenarios)) == before
+
+
+FIGHTING = """\
+name = "{name}"
+total = 10_000
+days = 8
+base_date = 2025-06-01
+warfare = ["{name}"]
+intensity = "medium"
+mix = {{ battle = 0.5, non_battle = 0.3, disease = 0.2 }}
+"""
+
+
+def a_fight(folder: Path, scenario: Path) -> dict[str, Any]:
+    """A job with the scenario of a file, read as the command line does."""
+    content = scenario_named(str(scenario), None).model_dump(mode="json")
+    place = str(folder / "fights" / scenario.stem)
+    job = a_job(folder, scenario=content, files=[{"format": "parquet", "url": place}])
+    return {field: value for field, value in job.items() if field != "total"}
+
+
+def hashes_in(folder: Path) -> dict[str, str]:
+    """The hash of each file of a folder."""
+    return {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def jobs_of(makers: RunningSuite, worker: str) -> set[str]:
+    """The jobs of which a worker made slices."""
+    lines = makers.workers.log(worker).read_text().splitlines()
+    events = [orjson.loads(line) for line in lines if '"slice_made"' in line]
+    return {event["job_id"] for event in events}
 
 
 def test_a_cancelled_job_stops_in_its_chunk(makers: RunningSuite) -> None:

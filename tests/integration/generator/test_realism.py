@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pytest
 
 from carebus_generator.domain.checks.findings import findings
-from carebus_generator.domain.cohort import Cohort, Kind, Mechanism, Outcome, Triage
+from carebus_generator.domain.cohort import Cohort, Kind, Outcome
 from carebus_generator.domain.making import make_cohort
 from carebus_generator.domain.model import compile_model
-from carebus_generator.domain.reference import WARFARE, names
 from carebus_generator.domain.scenario import Scenario, preset, preset_names, read_scenario
+from support.signatures import FIVE, assert_their_own, hashes_of_data, signature_of
 from unit.generator.scenarios import a_scenario
 
 PATIENTS = 20_000
@@ -107,32 +104,9 @@ def test_night_and_storm_delay_arrival(environment: tuple[str, ...]) -> None:
     assert _delays(foul) > _delays(fine)
 
 
-FIVE = ("artillery", "drone", "guerrilla", "cbrn", "peacekeeping")
-
-
-def _signature(cohort: Cohort) -> dict[str, float]:
-    p, hurt = cohort.patients, cohort.injuries
-    battle = p.kind == Kind.BATTLE
-    hours = np.bincount(p.injured_s[battle] // 3600 % 24, minlength=24) / battle.sum()
-    urgent = np.isin(hurt.triage[battle], (Triage.T1, Triage.T4))
-    return {
-        "urgent": float(urgent.mean()),
-        "blast": float((hurt.mechanism[battle] == Mechanism.BLAST).mean()),
-        "toxic": float((hurt.mechanism[battle] == Mechanism.TOXIC).mean()),
-        "by day": float(hours[6:18].sum()),
-        "together": float(p.event_size[battle].mean()),
-    }
-
-
-def _files() -> Iterator[str]:
-    data = files("carebus_generator") / "data"
-    for path in (*(data / "presets").iterdir(), *(path for path in data.iterdir() if path.is_file())):
-        yield sha256(path.read_bytes()).hexdigest()
-
-
 def test_five_types_at_once_show_their_own_signature() -> None:
     """Triage, mechanism, hours and size of events are each type's own, and no file is changed by making them."""
-    before = list(_files())
+    before = hashes_of_data()
     with ThreadPoolExecutor(5) as pool:
         made = list(
             pool.map(
@@ -140,22 +114,6 @@ def test_five_types_at_once_show_their_own_signature() -> None:
                 FIVE,
             )
         )
-    shown = dict(zip(FIVE, map(_signature, made), strict=True))
 
-    for name in FIVE:
-        declared = WARFARE[names(WARFARE).index(name)].triage[Kind.BATTLE][0]
-        assert shown[name]["urgent"] == pytest.approx(declared, abs=0.03), name
-    assert shown["artillery"]["blast"] > 0.9
-    assert shown["drone"]["blast"] > 0.9
-    assert 0.7 < shown["guerrilla"]["blast"] < 0.8
-    assert shown["peacekeeping"]["blast"] < 0.6
-    assert shown["cbrn"]["toxic"] == pytest.approx(0.5, abs=0.05)
-    assert all(shown[name]["toxic"] == 0 for name in FIVE if name != "cbrn")
-    assert shown["drone"]["by day"] == 1.0
-    assert shown["peacekeeping"]["by day"] == 1.0
-    assert 0.3 < shown["guerrilla"]["by day"] < 0.8
-    sizes = [shown[name]["together"] for name in ("peacekeeping", "drone", "guerrilla", "artillery", "cbrn")]
-    assert sizes[1] < 4
-    assert sizes[1] < sizes[2] < sizes[3] < sizes[4]
-    assert sizes[4] > 80
-    assert list(_files()) == before
+    assert_their_own(dict(zip(FIVE, map(signature_of, made), strict=True)))
+    assert hashes_of_data() == before
