@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import pytest
 
+from carebus_generator.adapters.verifying import verify
 from carebus_generator.files_command import scenario_named
 from carebus_stack import LocalStack
 from support.fingerprints import everything
@@ -23,15 +24,16 @@ from support.suites import RunningSuite, accounts_close, running_suite
 TARGETS = ("openemr", "postgres", "clickhouse", "documents")
 FULL = os.environ.get("CAREBUS_TEST_FULL") == "1"
 PATIENTS = 100_000 if FULL else 20_000
+CHUNKS = (500, 2_000, 8_192)
 
 
 @pytest.fixture(scope="module")
 def makers(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
-    """Two generators and nothing behind them: jobs write files."""
+    """Two generators and nothing behind them: jobs write files. Small slices, so that both have a part."""
     folder = tmp_path_factory.mktemp("makers")
     with running_suite(
         stack, folder, name="makers", roots=[folder], replicas={"generator": 2, "extractor": 0, "converter": 0},
-        port_offset=760, targets=(),
+        port_offset=760, targets=(), more={"CAREBUS_GENERATOR_SLICE_PATIENTS": "2000"},
     ) as running:  # fmt: skip
         yield running
 
@@ -46,6 +48,12 @@ def a_job(folder: Path, **options: Any) -> dict[str, Any]:
         "seed": 20_261_121,
         "files": [{"format": "ndjson", "url": str(folder), "compression": "zstd"}],
     } | options
+
+
+def in_both_forms(folder: Path, chunk: int) -> dict[str, Any]:
+    """A job that writes NDJSON and Parquet below a folder, in chunks of so many patients."""
+    files = [{"format": form, "url": str(folder / form)} for form in ("ndjson", "parquet")]
+    return a_job(folder, files=files, chunk_patients=chunk)
 
 
 async def test_a_thousand_patients_go_through_the_whole_suite(
@@ -85,14 +93,26 @@ def hash_of(folder: Path) -> str:
     return str(orjson.loads((folder / "manifest.json").read_bytes())["data_set_hash"])
 
 
-@pytest.fixture(scope="module")
-def undisturbed(makers: RunningSuite, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The hash of the data set after a run with chunks of 2,000 that nobody disturbed."""
-    folder = makers.folder / "undisturbed"
-    state = makers.run(a_job(folder))
+def assert_same(state: dict[str, Any], folder: Path, wanted: str) -> None:
+    """Fail unless a job completed with the patients wanted, in both forms; Parquet rows are read again."""
     assert state["status"] == "completed", state
+    assert {form: hash_of(folder / form) for form in ("ndjson", "parquet")} == dict.fromkeys(
+        ("ndjson", "parquet"), wanted
+    )
+    assert verify(str(folder / "parquet")).faults == ()
+    print(f"{folder.name}: {PATIENTS:,} patients, {wanted} as NDJSON and, by value, as Parquet")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(makers: RunningSuite) -> str:
+    """The hash of the data set after a run with chunks of 2,000 that nobody disturbed, read again."""
+    folder = makers.folder / "undisturbed"
+    state = makers.run(in_both_forms(folder, 2_000), 600)
     assert state["tables"]["person"]["emitted"] == PATIENTS
-    return hash_of(folder)
+    found = verify(str(folder / "ndjson"))
+    assert found.faults == ()
+    assert_same(state, folder, found.manifest.data_set_hash)
+    return found.manifest.data_set_hash
 
 
 @pytest.mark.parametrize("chunk", [500, 8_192])
@@ -101,31 +121,46 @@ def test_the_data_set_is_the_same_however_it_is_cut(
 ) -> None:
     """Chunks of another size, by two workers that both had a part."""
     folder = makers.folder / f"chunks-{chunk}"
-    state = makers.run(a_job(folder, chunk_patients=chunk))
+    job_id = makers.submit(in_both_forms(folder, chunk))
 
-    assert state["status"] == "completed", state
-    assert hash_of(folder) == undisturbed
-
-
-def test_both_workers_had_a_part(makers: RunningSuite, undisturbed: str) -> None:
-    """Else the tests before would not say anything of two replicas."""
-    assert undisturbed
-    logs = [makers.workers.log(name).read_text() for name in ("generator-1", "generator-2")]
-    assert all('"slice_made"' in text for text in logs)
+    assert_same(makers.wait(job_id, 600), folder, undisturbed)
+    assert all(job_id in jobs_of(makers, name) for name in ("generator-1", "generator-2"))
 
 
-def test_the_data_set_is_the_same_after_kills(makers: RunningSuite, undisturbed: str) -> None:
+@pytest.mark.parametrize("chunk", CHUNKS if FULL else [500])
+def test_the_data_set_is_the_same_after_kills(makers: RunningSuite, undisturbed: str, chunk: int) -> None:
     """SIGKILL in the middle; the other worker goes on, the killed one comes back."""
-    folder = makers.folder / "killed"
-    job_id = makers.submit(a_job(folder, chunk_patients=250))
+    folder = makers.folder / f"killed-{chunk}"
+    job_id = makers.submit(in_both_forms(folder, chunk))
     for name, slices in (("generator-1", 2), ("generator-2", 4)):
-        makers.wait_for(job_id, lambda state, least=slices: state["slices_extracted"] >= least)
+        seen = makers.wait_for(job_id, lambda state, least=slices: state["slices_extracted"] >= least)
         makers.workers.kill(name)
+        assert seen["status"] == "running", "killed too late"
         makers.workers.restart(name)
-    state = makers.wait(job_id, 300)
 
-    assert state["status"] == "completed", state
-    assert hash_of(folder) == undisturbed
+    assert_same(makers.wait(job_id, 600), folder, undisturbed)
+
+
+@pytest.fixture
+def alone(makers: RunningSuite) -> Iterator[RunningSuite]:
+    """One worker is left."""
+    makers.workers.wait_ready(120)
+    makers.workers.kill("generator-2")
+    yield makers
+    makers.workers.restart("generator-2")
+    makers.workers.wait_ready(120)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS if FULL else [8_192])
+def test_one_worker_alone_makes_the_same_data_set(alone: RunningSuite, undisturbed: str, chunk: int) -> None:
+    """Killed in the middle as well; it goes on when it comes back."""
+    folder = alone.folder / f"alone-{chunk}"
+    job_id = alone.submit(in_both_forms(folder, chunk))
+    alone.wait_for(job_id, lambda state: state["slices_extracted"] >= 2)
+    alone.workers.kill("generator-1")
+    alone.workers.restart("generator-1")
+
+    assert_same(alone.wait(job_id, 600), folder, undisturbed)
 
 
 def test_five_jobs_at_once_show_their_own_signature(makers: RunningSuite) -> None:
