@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
-from typing import Any, Literal, Self
+from types import NoneType
+from typing import Any, Literal, Self, get_args
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from carebus_contracts.errors import ConfigurationError
+from carebus_runtime.tls import client_tls
 
 
 class Settings(BaseSettings):
-    """Base of all settings classes: frozen, from the environment, secrets also from ``<NAME>_FILE``."""
+    """Base of all settings classes: frozen, from the environment, secrets also from ``<NAME>_FILE``.
+
+    An empty variable of a field that may be None is one that is not set: a deployment that passes
+    ``${CA:-}`` on does not mean the folder that we run in, which is what an empty path is.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_nested_delimiter="__")
 
@@ -35,6 +41,11 @@ class Settings(BaseSettings):
                     ) from None
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return without_empty(cls, values)
+
     @classmethod
     def load(cls, **values: Any) -> Self:
         """Read the environment.
@@ -51,6 +62,12 @@ class Settings(BaseSettings):
                 for e in error.errors(include_url=False, include_input=False)
             )
             raise ConfigurationError(f"settings do not fit: {faults}") from None
+
+
+def without_empty(kind: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values without empty ones of fields that may be None."""
+    optional = {name for name, field in kind.model_fields.items() if NoneType in get_args(field.annotation)}
+    return {name: value for name, value in values.items() if value != "" or name not in optional}
 
 
 class KafkaSettings(Settings):
@@ -99,11 +116,12 @@ class KafkaSettings(Settings):
         return arguments
 
     def ssl_context(self) -> ssl.SSLContext:
-        """TLS that checks the broker's name against the CA."""
-        context = ssl.create_default_context(cafile=self.ssl_ca)
-        if self.ssl_certificate:
-            context.load_cert_chain(self.ssl_certificate, self.ssl_key)
-        return context
+        """TLS that checks the broker's name against the CA.
+
+        Raises:
+            ConfigurationError: A file cannot be used.
+        """
+        return client_tls(self.ssl_ca, self.ssl_certificate, self.ssl_key)
 
 
 class WorkerSettings(Settings):

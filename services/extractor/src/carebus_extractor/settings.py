@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from carebus_contracts.errors import ConfigurationError
-from carebus_runtime.settings import WorkerSettings
+from carebus_runtime.settings import WorkerSettings, without_empty
 
 
 class PostgresConnection(BaseModel):
@@ -26,6 +26,11 @@ class PostgresConnection(BaseModel):
     ssl: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     ssl_ca: Path | None = Field(default=None, description="CA bundle; the system's when left out.")
     connect_timeout_s: float = Field(default=10, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return without_empty(cls, values)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

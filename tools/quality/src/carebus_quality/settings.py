@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from carebus_runtime.settings import Settings
+from carebus_runtime.tls import client_tls
 
 
 class PostgresSettings(Settings):
@@ -33,8 +34,7 @@ class PostgresSettings(Settings):
         """Keyword arguments for asyncpg's connect."""
         tls: ssl.SSLContext | str = self.tls
         if self.tls in ("verify-ca", "verify-full"):
-            tls = ssl.create_default_context(cafile=self.tls_ca)
-            tls.check_hostname = self.tls == "verify-full"
+            tls = client_tls(self.tls_ca, check_hostname=self.tls == "verify-full")
         return {
             "host": self.host,
             "port": self.port,

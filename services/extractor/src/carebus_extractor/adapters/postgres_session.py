@@ -19,6 +19,7 @@ from carebus_extractor.domain.columns import ALL_TABLES, check_columns, clean_na
 from carebus_extractor.domain.names_sql import is_named, no_such_table, places_of_names
 from carebus_extractor.domain.table_names import NOT_CARRIED, table_named
 from carebus_extractor.settings import PostgresConnection
+from carebus_runtime.tls import client_tls
 
 WHOLE_NUMBERS = ("smallint", "integer", "bigint", "numeric")
 COUNTED_PAGES = 25_000
@@ -227,6 +228,4 @@ async def session(name: str, settings: PostgresConnection, schema: str) -> Async
 def _tls(settings: PostgresConnection) -> ssl.SSLContext | str:
     if settings.ssl not in ("verify-ca", "verify-full"):
         return settings.ssl
-    context = ssl.create_default_context(cafile=settings.ssl_ca)
-    context.check_hostname = settings.ssl == "verify-full"
-    return context
+    return client_tls(settings.ssl_ca, check_hostname=settings.ssl == "verify-full")

@@ -6,11 +6,12 @@ import ssl
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from carebus_contracts.errors import ConfigurationError
 from carebus_runtime.settings import Settings
+from carebus_runtime.tls import client_tls
 
 
 class OpenEmrSettings(Settings):
@@ -72,12 +73,6 @@ class OpenEmrSettings(Settings):
         default=300, gt=0, description="A batch that takes longer is rolled back and tried again."
     )
 
-    @field_validator("sites_folder", mode="before")
-    @classmethod
-    def _none_if_empty(cls, value: object) -> object:
-        """Take an empty variable for none: an empty path would be the folder that we run in."""
-        return value or None
-
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.owner_password.get_secret_value() and not self.owner_user:
@@ -93,4 +88,4 @@ class OpenEmrSettings(Settings):
 
     def tls(self) -> ssl.SSLContext | None:
         """TLS that checks the server's name against the CA."""
-        return ssl.create_default_context(cafile=self.tls_ca) if self.tls_ca else None
+        return client_tls(self.tls_ca) if self.tls_ca else None

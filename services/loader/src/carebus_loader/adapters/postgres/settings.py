@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from carebus_contracts.errors import ConfigurationError
 from carebus_runtime.settings import Settings
+from carebus_runtime.tls import client_tls
 
 
 class PostgresSettings(Settings):
@@ -78,10 +79,9 @@ class PostgresSettings(Settings):
     def _ssl(self) -> ssl.SSLContext | str | bool:
         if self.tls in ("disable", "prefer"):
             return self.tls
-        context = ssl.create_default_context(cafile=self.tls_ca)
-        context.check_hostname = self.tls == "verify-full"
+        context = client_tls(
+            self.tls_ca, self.tls_certificate, self.tls_key, check_hostname=self.tls == "verify-full"
+        )
         if self.tls == "require":
             context.verify_mode = ssl.CERT_NONE
-        if self.tls_certificate:
-            context.load_cert_chain(self.tls_certificate, self.tls_key)
         return context
