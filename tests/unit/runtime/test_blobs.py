@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,30 @@ async def test_what_is_about_nobody_has_no_mark(
 
     assert await is_there(store, b"payload")
     assert not (tmp_path / "subjects").exists()
+
+
+async def test_payloads_that_are_stored_at_the_same_time_are_all_there(
+    store: BlobStore, tmp_path: Path
+) -> None:
+    """Each claim check that was given out can be redeemed, and nothing unfinished stays behind."""
+    payloads = [b"%d" % number * 200_000 for number in range(20)]
+
+    claims = await asyncio.gather(*map(store.check_in, payloads))
+
+    assert [await store.check_out(claim.to_json()) for claim in claims] == payloads
+    assert sum(path.is_file() for path in tmp_path.rglob("*")) == len(payloads)
+
+
+@pytest.mark.parametrize("hostile", ["../../../outside", "a~b", "x" * 300])
+async def test_headers_cannot_choose_where_a_mark_lies(
+    store: BlobStore, tmp_path: Path, hostile: str
+) -> None:
+    """A job's id is a part of the mark's name only when it is one."""
+    envelope = Envelope(job_id=hostile, version=Version(5), targets=("postgres", f"/{hostile}"))
+
+    await store.check_in(b"payload", addressed(OMOP_RECORDS.name, b"lab/7", envelope))
+
+    (mark,) = (path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size == 0)
+    assert read_name(str(mark.relative_to(tmp_path))) == BlobMark(
+        True, Version(5), frozenset(("postgres",)), "", sha256(b"payload").hexdigest()
+    )

@@ -15,7 +15,8 @@ from carebus_contracts.omop.bundle import SOURCE_SLUG
 Target = Literal["openemr", "postgres", "clickhouse", "documents"]
 Filing = Literal["none", "wanted", "required"]
 """Whether documents are filed in OpenEMR: never, where a sites folder is configured, or else refuse."""
-JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
+JOB_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
+JobId = Annotated[str, Field(pattern=JOB_ID)]
 Slug = Annotated[str, Field(pattern=SOURCE_SLUG)]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
 
 import fsspec
 
@@ -145,13 +147,24 @@ class BlobStore:
         path = f"{self._root}/{name}"
         if self._fs.exists(path) and self._fs.size(path) == len(payload):
             return
-        # Local files appear whole or not at all; object stores do so by themselves.
-        with self._fs.transaction:
-            self._fs.pipe_file(path, payload) if not _is_local(self._fs) else self._write(path, payload)
+        if _is_local(self._fs):
+            _write_whole(Path(path), payload)
+        else:
+            self._fs.pipe_file(path, payload)
 
-    def _write(self, path: str, payload: bytes) -> None:
-        with self._fs.open(path, "wb") as file:
-            file.write(payload)
+
+def _write_whole(path: Path, payload: bytes) -> None:
+    """Write a local file that appears whole or not at all, as objects do by themselves.
+
+    fsspec's transactions do not serve: all threads of a process share one, and it moves files from /tmp.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{uuid4().hex}")
+    try:
+        unfinished.write_bytes(payload)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _is_local(fs: fsspec.AbstractFileSystem) -> bool:

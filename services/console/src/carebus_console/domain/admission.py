@@ -14,6 +14,7 @@ from carebus_console.domain import vanishing
 from carebus_contracts.dead_letters import DeadLetterReason
 from carebus_contracts.errors import InvalidMessage
 from carebus_contracts.jobs import (
+    JOB_ID,
     AcceptedJob,
     ExtractJob,
     GenerateJob,
@@ -30,7 +31,7 @@ Request: TypeAlias = ExtractJob | GenerateJob | RedriveJob | RetireJob
 MAX_REQUEST_BYTES = 1024 * 1024
 """Ten thousand person ids are a tenth of this."""
 TABLES = (*PERSON_TABLES, *REFERENCE_TABLES)
-_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_JOB_ID = re.compile(JOB_ID)
 
 
 def _no_request(job_id: str) -> Request | None:
