@@ -6,6 +6,7 @@ hot path nobody makes an object of a row: ``encode_plan`` takes row text, ``read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -182,8 +183,8 @@ def read_plan(value: bytes) -> ReadPlan:
     try:
         return _DECODER.decode(value)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        # msgspec's texts name types and paths, never values.
-        raise InvalidMessage(str(error)) from None
+        # msgspec's texts name types and paths, and a value only where it is none of an enumeration.
+        raise InvalidMessage(re.sub(r"value .* - at ", "value - at ", str(error), flags=re.DOTALL)) from None
 
 
 def encode_write(

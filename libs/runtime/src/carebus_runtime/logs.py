@@ -64,13 +64,15 @@ class JsonLines(logging.Formatter):
 
 
 def places_of_exception(error: BaseException) -> list[str]:
-    """Type and code places of an exception, innermost last; not its text."""
+    """Type and code places of an exception, innermost last, and of those that it groups; not its text."""
     places = [type(error).__name__]
     step = error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
         places.append(f"{code.co_filename.rsplit('/', 2)[-1]}:{step.tb_lineno} {code.co_name}")
         step = step.tb_next
+    if isinstance(error, BaseExceptionGroup):
+        places += (place for inner in error.exceptions for place in places_of_exception(inner))
     return places
 
 

@@ -10,7 +10,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
 MAX_LINKS = 100
 """The SDK keeps 128; distinct parents in a batch are few, as a batch upstream shares one."""
@@ -28,7 +28,7 @@ def configure_traces(service: str, endpoint: str) -> None:
 
 @contextmanager
 def batch_span(topic: str, group: str, messages: int, parents: Iterable[str]) -> Iterator[Span]:
-    """Open the span ``"<topic> process"`` of one batch."""
+    """Open the span ``"<topic> process"`` of one batch; of an exception it keeps the type."""
     links = [Link(context) for parent in _distinct(parents) if (context := read_traceparent(parent))]
     with _TRACER.start_as_current_span(
         f"{topic} process",
@@ -40,8 +40,15 @@ def batch_span(topic: str, group: str, messages: int, parents: Iterable[str]) ->
             "messaging.consumer.group.name": group,
             "messaging.batch.message_count": messages,
         },
+        # The SDK would keep the exception's text, which may hold values of a record.
+        record_exception=False,
+        set_status_on_exception=False,
     ) as span:
-        yield span
+        try:
+            yield span
+        except Exception as error:
+            span.set_status(StatusCode.ERROR, type(error).__name__)
+            raise
 
 
 def current_traceparent() -> str:

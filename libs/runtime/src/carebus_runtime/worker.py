@@ -22,7 +22,7 @@ from carebus_runtime.about import about
 from carebus_runtime.blobs import BlobStore
 from carebus_runtime.consuming import Consumption
 from carebus_runtime.health import health_routes, serve
-from carebus_runtime.logs import Log, configure_logs
+from carebus_runtime.logs import Log, configure_logs, places_of_exception
 from carebus_runtime.producer import Producer
 from carebus_runtime.retrying import growing_delays
 from carebus_runtime.settings import KafkaSettings, Settings, WorkerSettings
@@ -178,11 +178,12 @@ class Worker:
     async def _watched(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
-        except FatalError as error:
-            self.halt(error)
         except Exception as error:
-            log.error("background_failed", exc_info=True)
-            self.halt(FatalError(f"a background task failed: {type(error).__name__}"))
+            cause = _cause(error)
+            if not isinstance(cause, FatalError):
+                log.error("background_failed", exc_info=True)
+                cause = FatalError(f"a background task failed: {type(cause).__name__}")
+            self.halt(cause)
 
     async def _alive(self) -> str:
         return type(self._fault).__name__ if self._fault else ""
@@ -203,10 +204,27 @@ class Worker:
         return ""
 
 
+def _cause(error: Exception) -> Exception:
+    """Return what a task group failed of, a fatal error before others; any other exception as it is."""
+    while isinstance(error, ExceptionGroup):
+        fatal, _ = error.split(FatalError)
+        error = (fatal or error).exceptions[0]
+    return error
+
+
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _log_unseen(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody awaited. asyncio's own handler prints the exception's text, which may hold values."""
+    error = context.get("exception")
+    if error is None:
+        log.error("loop_complains", message=context["message"])
+    else:
+        log.error("task_failed_unseen", exception=places_of_exception(error))
 
 
 def _broker(kafka: KafkaSettings, grace_s: float) -> KafkaBroker:
@@ -250,6 +268,7 @@ def run_worker(service: str, build: Callable[[], Worker], settings: Sequence[typ
         return
 
     async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(_log_unseen)
         worker = build()
         # Batches of decoded bundles are millions of tuples without a cycle among them; with Python's
         # defaults the collector walks them again and again (measured: two thirds of decoding time).

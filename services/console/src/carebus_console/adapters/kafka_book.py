@@ -31,7 +31,7 @@ from carebus_console.adapters.kafka_ends import KafkaEnds
 from carebus_console.domain.book import Book
 from carebus_console.domain.ledger import PLANNING, GivenUp, JobLedger
 from carebus_contracts.dead_letters import read_dead_letter
-from carebus_contracts.errors import FatalError, InvalidMessage, TransientError, UnsupportedContract
+from carebus_contracts.errors import InvalidMessage, TransientError, UnsupportedContract
 from carebus_contracts.headers import Envelope, read_headers
 from carebus_contracts.jobs import JOB_EVENT, AcceptedJob, ControlAction, Controlled, JobControl, JobEvent
 from carebus_contracts.model import ranges_of
@@ -132,25 +132,21 @@ class KafkaBook:
         """Load, follow and store until cancelled.
 
         Raises:
-            FatalError: A message or a stored ledger is of a newer carebus than this one.
+            ExceptionGroup: Of ``UnsupportedContract``: a message or a stored ledger is of a newer carebus.
         """
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._states.run())
-                await self._states.caught_up.wait()
-                self._open()
-                tasks.create_task(self._messages.run(self._start))
-                await self.caught_up.wait()
-                log.info("states_known", jobs=len(self.book))
-                while True:
-                    await asyncio.sleep(self._pause_s)
-                    if self.owner():
-                        await self._store()
-                        await self._cancel_again()
-                        await self._forget_old()
-        except* FatalError as errors:
-            fault = errors.exceptions[0]
-        raise fault
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._states.run())
+            await self._states.caught_up.wait()
+            self._open()
+            tasks.create_task(self._messages.run(self._start))
+            await self.caught_up.wait()
+            log.info("states_known", jobs=len(self.book))
+            while True:
+                await asyncio.sleep(self._pause_s)
+                if self.owner():
+                    await self._store()
+                    await self._cancel_again()
+                    await self._forget_old()
 
     async def up_to_date(self) -> None:
         """Wait until all events that stand in their topic now are folded.
