@@ -59,3 +59,10 @@ def test_ranges_name_exactly_the_ordinals(ordinals: list[int]) -> None:
 
     assert {n for low, high in ranges for n in range(low, high + 1)} == set(ordinals)
     assert all(left[1] + 1 < right[0] for left, right in pairwise(ranges))
+
+
+def test_a_number_of_thousands_of_digits_is_no_number() -> None:
+    """Python refuses to read it, and one such header would hold up its partition for good."""
+    envelope = read_headers([("carebus-slice", b"9" * 5_000), ("carebus-ordinal", b"7")])
+
+    assert (envelope.slice, envelope.ordinal) == (-1, 7)

@@ -148,5 +148,9 @@ _OURS = frozenset(
 }
 
 
+_DIGITS = 18
+"""A number of ours is far shorter; Python refuses to read one of thousands of digits."""
+
+
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else -1
+    return int(text) if text and len(text) <= _DIGITS and text.isascii() and text.isdigit() else -1

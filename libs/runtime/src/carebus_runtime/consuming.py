@@ -8,6 +8,7 @@ over its batch, and an ack commits the position of every partition instead of wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -29,8 +30,6 @@ from carebus_contracts.errors import (
 )
 from carebus_contracts.headers import Envelope, read_headers
 from carebus_contracts.jobs import Waiting
-from carebus_contracts.receipts import Receipt
-from carebus_contracts.topics import JOB_EVENTS, LOAD_RECEIPTS
 from carebus_runtime import metric_names as metrics
 from carebus_runtime.blobs import BlobStore
 from carebus_runtime.dead_letters import dead_letter_for, reason_of, receipts_for
@@ -41,6 +40,7 @@ from carebus_runtime.retrying import growing_delays
 from carebus_runtime.settings import WorkerSettings
 from carebus_runtime.subscription import Subscription
 from carebus_runtime.telemetry import batch_span
+from carebus_runtime.telling import event_message, receipt_message
 
 log = Log(__name__)
 T = TypeVar("T")
@@ -107,12 +107,6 @@ class Consumption(Generic[T]):
         self._subscriber(self._on_batch)
 
     @property
-    def ready(self) -> bool:
-        """Whether the group has let us in (with or without partitions) and nothing is waited for."""
-        consumer = self._consumer
-        return consumer is not None and not self.waiting_for and consumer.assignment() is not None
-
-    @property
     def topic(self) -> str:
         """Name of the topic."""
         return self._what.topic.name
@@ -167,7 +161,8 @@ class Consumption(Generic[T]):
                 # Nothing is committed and the positions go back, so the batch comes again.
                 log.error("batch_failed", topic=self._what.topic.name, exc_info=True)
                 self._rewind(consumer, ours)
-                await self._pause(TransientError(type(error).__name__, system="itself"), 1.0)
+                with contextlib.suppress(_AbandonedError):
+                    await self._pause(TransientError(type(error).__name__, system="itself"), 1.0)
 
     async def _handle(self, records: list[Record]) -> None:
         began = time.monotonic()
@@ -313,11 +308,7 @@ class Consumption(Generic[T]):
         metrics.WAITING.labels(self._what.topic.name).set(1 if self.waiting_for else 0)
         jobs = {m.envelope.job_id for m in messages if m.envelope.job_id}
         events = [
-            Outgoing(
-                JOB_EVENTS.name,
-                job.encode(),
-                Waiting(job_id=job, stage=self._what.group, system=self.waiting_for).to_json(),
-            )
+            event_message(Waiting(job_id=job, stage=self._what.group, system=self.waiting_for))
             for job in sorted(jobs)
         ]
         try:
@@ -388,11 +379,6 @@ async def _raw(message: KafkaAckableMessage) -> tuple[Record, ...]:
     """FastStream decoder: the handler gets the records as they came."""
     records: tuple[Record, ...] = message.raw_message
     return records
-
-
-def receipt_message(receipt: Receipt) -> Outgoing:
-    """Return the message of one receipt."""
-    return Outgoing(LOAD_RECEIPTS.name, receipt.job_id.encode(), receipt.to_json())
 
 
 def _text_header(record: Record, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from carebus_contracts.errors import TransientError
 from carebus_contracts.topics import Topic
 from carebus_runtime.logs import Log
 from carebus_runtime.settings import KafkaSettings
@@ -16,8 +17,9 @@ from carebus_runtime.settings import KafkaSettings
 log = Log(__name__)
 
 Positions = Mapping[tuple[str, int], int]
+"""Next offset by topic and partition."""
 OnRecords = Callable[[Sequence[Any]], Awaitable[None]]
-"""Gets aiokafka's records of one partition, in order."""
+"""Gets aiokafka's records of one partition, in order; those that it raised at come again."""
 
 
 class Follower:
@@ -32,15 +34,14 @@ class Follower:
         self._wait_ms = wait_ms
         self.caught_up = asyncio.Event()
         self.positions: dict[tuple[str, int], int] = {}
-        """Next offset by topic and partition."""
 
     async def run(self, start: Positions | None = None) -> None:
-        """Read until cancelled; a broker that is away is waited for."""
+        """Read until cancelled; a broker that is away is waited for, as is what ``on_records`` needs."""
         self.positions |= start or {}
         while True:
             try:
                 await self._read()
-            except (KafkaError, OSError) as error:
+            except (KafkaError, OSError, TransientError) as error:
                 log.warning("following_interrupted", error=type(error).__name__)
                 await asyncio.sleep(1)
 
@@ -53,8 +54,8 @@ class Follower:
             fetch_max_wait_ms=self._wait_ms,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             places = await self._assign(consumer)
             ends = await consumer.end_offsets(places)
             while True:

@@ -24,7 +24,7 @@ from carebus_contracts.jobs import (
     JobStatus,
     Planned,
 )
-from carebus_contracts.topics import JOB_ACCEPTED, JOB_EVENTS, JOB_STATES
+from carebus_contracts.topics import JOB_ACCEPTED, JOB_STATES
 from carebus_runtime.controls import JobControls
 from carebus_runtime.following import Follower
 from carebus_runtime.logs import Log
@@ -33,6 +33,7 @@ from carebus_runtime.partitioning import partition_of
 from carebus_runtime.producer import Producer
 from carebus_runtime.received import Handler, Outcomes, Outgoing, Received
 from carebus_runtime.settings import KafkaSettings
+from carebus_runtime.telling import event_message
 from carebus_runtime.window import Progress, Window, issue_up_to
 
 log = Log(__name__)
@@ -160,8 +161,8 @@ class Planner(Generic[JobT, PlanT]):
 
     async def run(self) -> None:
         """Follow the states of jobs, and issue slices as earlier ones finish."""
-        follow = asyncio.create_task(self._follower.run())
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follower.run())
             await self._follower.caught_up.wait()
             while True:
                 await asyncio.sleep(CONTROL_POLL_S)
@@ -171,8 +172,6 @@ class Planner(Generic[JobT, PlanT]):
                         await self._issue_patiently(active)
                     else:
                         self._let_go(active)
-        finally:
-            follow.cancel()
 
     async def _begin(self, job_id: str, job: JobT, accepted_ms: int, issued: int = 0) -> None:
         async with self._lock:
@@ -269,7 +268,7 @@ class Planner(Generic[JobT, PlanT]):
         return partition_of(job_id.encode(), JOB_ACCEPTED.partitions) in self.owned()
 
     async def _say(self, event: Planned | Issued | Failed) -> None:
-        await self._producer.send([Outgoing(JOB_EVENTS.name, event.job_id.encode(), event.to_json())])
+        await self._producer.send([event_message(event)])
 
 
 def _see(active: Active[Any, Any], state: JobState) -> None:

@@ -37,6 +37,7 @@ class Outgoing:
     topic: str
     key: bytes | None
     value: bytes
+    """Nothing under a key is sent as Kafka's null."""
     envelope: Envelope = field(default_factory=Envelope)
     headers: tuple[Header, ...] = ()
     """More headers, beside those of the envelope."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
-from carebus_contracts.errors import TargetUnavailable
+from carebus_contracts.errors import ConfigurationError, TargetUnavailable
 from carebus_contracts.topics import TOPICS, Topic, dead_letter_topics
 from carebus_runtime.settings import KafkaSettings
 
@@ -34,6 +34,7 @@ async def ensure_topics(
 
     Raises:
         TargetUnavailable: Kafka does not answer.
+        ConfigurationError: It does not make a topic so; the sentence says what it says.
     """
     admin = AIOKafkaAdminClient(**kafka.client())
     try:
@@ -47,6 +48,8 @@ async def ensure_topics(
                 await admin.create_partitions({name: NewPartitions(total_count=count)})
                 done.append(f"{name}: {there[name]} → {count} partitions")
     except (KafkaError, OSError) as error:
+        if isinstance(error, KafkaError) and not (error.retriable or isinstance(error, KafkaTimeoutError)):
+            raise ConfigurationError(f"Kafka at {kafka.bootstrap} refused: {error}") from error
         raise TargetUnavailable(
             f"Kafka at {kafka.bootstrap} does not answer: start it, or set CAREBUS_KAFKA_BOOTSTRAP",
             system=f"Kafka at {kafka.bootstrap}",
@@ -75,7 +78,8 @@ async def _create(
     # Errors come in the answer, not as exceptions; "exists" means that somebody was quicker.
     for name, code, *message in answer.topic_errors:
         if code not in (0, TopicAlreadyExistsError.errno):
-            raise KafkaError(f"{name}: error {code} {message}")
+            why = " ".join(filter(None, message)) or f"error {code}"
+            raise KafkaError(f"{name} cannot be made: {why}")
     return [f"{topic.name}: made with {wanted[topic.name]} partitions" for topic in missing]
 
 

@@ -25,13 +25,14 @@ from carebus_console.surveys import Surveys
 from carebus_contracts.errors import TransientError
 from carebus_contracts.headers import Envelope, read_headers
 from carebus_contracts.jobs import Failed, Issued, Planned, RedriveJob, RetireJob, SliceDone
-from carebus_contracts.topics import JOB_EVENTS, TOPICS
+from carebus_contracts.topics import TOPICS
 from carebus_contracts.versions import Version
 from carebus_runtime.blob_marks import BlobMark
 from carebus_runtime.blobs import BlobStore
 from carebus_runtime.logs import Log
 from carebus_runtime.producer import Producer
 from carebus_runtime.received import Outgoing
+from carebus_runtime.telling import event_message
 
 log = Log(__name__)
 
@@ -175,12 +176,7 @@ class Errands:
             log.info("blobs_swept", job_id=ledger.job_id, blobs=swept)
 
     async def _say(self, *events: Planned | Issued | SliceDone | Failed) -> None:
-        await self._producer.send(
-            [
-                Outgoing(JOB_EVENTS.name, e.job_id.encode(), e.to_json(), Envelope(contract="JobEvent/1"))
-                for e in events
-            ]
-        )
+        await self._producer.send(list(map(event_message, events)))
 
 
 def _is_chosen(stored: StoredLetter, request: RedriveJob) -> bool:

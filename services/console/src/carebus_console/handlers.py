@@ -9,10 +9,11 @@ from carebus_console.domain.admission import Admitted, Request
 from carebus_console.judging import Judge
 from carebus_contracts.headers import Envelope
 from carebus_contracts.jobs import Accepted, AcceptedJob, Rejected
-from carebus_contracts.topics import JOB_ACCEPTED, JOB_EVENTS
+from carebus_contracts.topics import JOB_ACCEPTED
 from carebus_runtime.logs import Log
 from carebus_runtime.producer import Producer
 from carebus_runtime.received import Handler, Outcomes, Outgoing, Received
+from carebus_runtime.telling import event_message
 
 log = Log(__name__)
 
@@ -56,8 +57,3 @@ def accepted_message(job: AcceptedJob) -> Outgoing:
     """Return the message that planners read; its append time is the job's."""
     envelope = Envelope(contract="AcceptedJob/1", job_id=job.job_id)
     return Outgoing(JOB_ACCEPTED.name, job.job_id.encode(), job.to_json(), envelope)
-
-
-def event_message(event: Accepted | Rejected) -> Outgoing:
-    """Return the message of an event."""
-    return Outgoing(JOB_EVENTS.name, event.job_id.encode(), event.to_json(), Envelope(contract="JobEvent/1"))

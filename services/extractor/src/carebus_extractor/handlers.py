@@ -10,7 +10,7 @@ from carebus_contracts.errors import JobError
 from carebus_contracts.headers import Envelope
 from carebus_contracts.jobs import ExtractJob, Failed, SliceDone
 from carebus_contracts.slices import WorkSlice
-from carebus_contracts.topics import JOB_EVENTS, OMOP_RECORDS
+from carebus_contracts.topics import OMOP_RECORDS
 from carebus_contracts.versions import Version
 from carebus_extractor.ports import BundleMessage, OmopSource
 from carebus_runtime.controls import JobControls
@@ -18,6 +18,7 @@ from carebus_runtime.logs import Log
 from carebus_runtime.offload import Offload
 from carebus_runtime.producer import Producer
 from carebus_runtime.received import Handler, Outcomes, Outgoing, Received
+from carebus_runtime.telling import event_message
 
 log = Log(__name__)
 
@@ -123,8 +124,3 @@ def _outgoing(
             filing=work.job.openemr.documents,
         ),
     )
-
-
-def event_message(event: SliceDone | Failed) -> Outgoing:
-    """Return the message of an event."""
-    return Outgoing(JOB_EVENTS.name, event.job_id.encode(), event.to_json())
