@@ -86,7 +86,7 @@ FAULTS = {
     ),
     "unknown reason": (
         json.dumps({"kind": "redrive", "topic": DEAD[0], "reason": "bad"}).encode(),
-        "reason: must be one of undecodable, payload_missing, unmappable, constraint, too_large, unexpected "
+        "reason: must be one of undecodable, payload_missing, unmappable, constraint, unexpected "
         "(given: 'bad')",
     ),
     "persons and job": (

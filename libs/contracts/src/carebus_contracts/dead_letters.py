@@ -19,8 +19,6 @@ class DeadLetterReason(StrEnum):
     """No rule says what the record becomes."""
     CONSTRAINT = "constraint"
     """The target refuses the record, and will refuse it again."""
-    TOO_LARGE = "too_large"
-    """What it becomes is over the limit of the next topic, and no blob store is set."""
     UNEXPECTED = "unexpected"
     """A fault of ours on this very record; the log has the trace."""
 

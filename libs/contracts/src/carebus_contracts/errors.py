@@ -10,12 +10,10 @@ CareBusError
 │   └── ConstraintViolated   the target refuses this record, and always will
 ├── TransientError       retry with growing delay, for as long as it lasts
 │   ├── SourceUnavailable
-│   ├── TargetUnavailable
-│   └── RateLimited
+│   └── TargetUnavailable
 ├── JobError             fail the job: its source or its wording is wrong
 │   └── InvalidScenario      synthetic patients are asked for in a way that cannot be
 └── FatalError           halt without commit, become not-ready
-    ├── CheckpointLost
     ├── SchemaFrozen         the target's tables are not the ones that we know
     ├── UnsupportedContract  a message of a newer major version or an unknown kind
     └── UndecodableFlood     too many messages in a row cannot be read: a bad deploy, not bad data
@@ -76,10 +74,6 @@ class TargetUnavailable(TransientError):
     """The target does not answer, refuses us, or asks us to come back."""
 
 
-class RateLimited(TransientError):
-    """The other side asks us to slow down."""
-
-
 class JobError(CareBusError):
     """The job cannot go on: what it asks for is not there or does not fit."""
 
@@ -98,10 +92,6 @@ class InvalidScenario(JobError):
 
 class FatalError(CareBusError):
     """Going on would lose or spoil data: halt, commit nothing, let a person look."""
-
-
-class CheckpointLost(FatalError):
-    """The position to resume from is gone at the source."""
 
 
 class SchemaFrozen(FatalError):

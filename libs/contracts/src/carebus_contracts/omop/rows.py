@@ -8,12 +8,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
-from pydantic import GetCoreSchemaHandler, TypeAdapter
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
-
-RowT = TypeVar("RowT", bound=NamedTuple)
 
 _SCALARS: dict[type, Any] = {
     int: core_schema.int_schema(strict=True),
@@ -51,9 +49,3 @@ class RowsOf:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return rows_schema(self.row)
-
-
-@lru_cache
-def rows_adapter(row: type[RowT]) -> TypeAdapter[list[RowT]]:
-    """Return a reader for a bare JSON array of rows of one type."""
-    return TypeAdapter(Annotated[list[row], RowsOf(row)])  # type: ignore[valid-type,arg-type]
