@@ -135,6 +135,17 @@ def test_answer_to_an_allergy_question_is_no_allergen(answer: ConceptInUse, nega
     assert find(observation, ".//c:playingEntity/c:code").get("code") == "102263004"
 
 
+@pytest.mark.parametrize(("words", "negation"), [("No", "true"), ("yes", None), ("no idea", None)])
+def test_allergy_question_answered_in_words(words: str, negation: str | None) -> None:
+    """A plain "no" in words denies as a coded one does; nothing else is taken for one."""
+    row = f.an_observation(f.EGG_ALLERGY, value_as_string=words)
+
+    observation = find(parsed(a_document(row)), ".//c:observation")
+
+    assert observation.get("negationInd") == negation
+    assert find(observation, ".//c:playingEntity/c:code").get("code") == "102263004"
+
+
 def test_smoker_no_states_no_smoker() -> None:
     """A statement with an answer of its own is a question."""
     row = f.an_observation(SMOKER, value_as_concept_id=NO.concept_id)

@@ -288,6 +288,61 @@ def test_drug_without_a_date_is_counted() -> None:
     assert parts.not_mapped == {"drug_exposure": {"no_date": 1}}
 
 
+def a_drug(**cells: Any) -> list[Any]:
+    given = {"drug_concept_id": 1127078, "drug_exposure_start_date": date(2020, 1, 2)}
+    return a_row("drug_exposure", **(given | cells))
+
+
+def test_drug_of_which_only_the_time_is_known() -> None:
+    """Its day is the time's."""
+    row = a_drug(
+        drug_exposure_start_date=None,
+        drug_exposure_start_datetime="2020-01-02T08:30:00",
+        drug_exposure_end_datetime="2020-02-01T09:00:00",
+    )
+
+    (drug,) = rows_of(plan(a_bundle(drug_exposure=[row]), settings=SETTINGS), "prescriptions")
+
+    assert (drug["date_added"], drug["start_date"], drug["end_date"]) == (
+        "2020-01-02 08:30:00", "2020-01-02", "2020-02-01",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("refills", "cell"), [(2**31 - 1, 2**31 - 1), (2**31, None), (-1, None), (0, 0)])
+def test_refills_that_the_column_cannot_hold_cost_no_chart(refills: int, cell: int | None) -> None:
+    """One impossible number must not refuse a patient."""
+    (drug,) = rows_of(
+        plan(a_bundle(drug_exposure=[a_drug(refills=refills)]), settings=SETTINGS), "prescriptions"
+    )
+
+    assert drug["refills"] == cell
+
+
+@pytest.mark.parametrize(
+    ("quantity", "cell"),
+    [(0.5, "0.5"), (12345.678, "12345.7"), (1e300, None), (-1e39, None), (5e-324, None), (1e20, "1e+20")],
+)
+def test_amount_of_a_vaccine_is_what_a_float_shows(quantity: float, cell: str | None) -> None:
+    """More digits would look like an edit when they are read back; larger ones would refuse the patient."""
+    row = a_drug(drug_concept_id=40213160, quantity=quantity)
+
+    (vaccine,) = rows_of(plan(a_bundle(drug_exposure=[row]), settings=SETTINGS), "immunizations")
+
+    assert vaccine["amount_administered"] == cell
+
+
+@pytest.mark.parametrize(
+    ("quantity", "cell"), [(30.0, "30"), (12345678.9012345, "12345678.9012345"), (0.1, "0.1")]
+)
+def test_quantity_of_a_prescription_keeps_its_digits(quantity: float, cell: str) -> None:
+    """The column is text."""
+    (drug,) = rows_of(
+        plan(a_bundle(drug_exposure=[a_drug(quantity=quantity)]), settings=SETTINGS), "prescriptions"
+    )
+
+    assert drug["quantity"] == cell
+
+
 def test_newest_smoking_status_stands() -> None:
     """By finding or by answer; what it supersedes is counted, and so is what says nothing."""
     parts = plan(

@@ -15,6 +15,10 @@ from typing import Self
 import httpx
 
 from carebus_contracts.errors import CareBusError
+from carebus_stack.ports import require_free
+
+PATIENCE_S = 5
+"""A worker that was told to end a moment ago may still hold its port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,15 @@ class Workers:
         self.stop()
 
     def start(self, names: Sequence[str] | None = None) -> None:
-        """Start workers; see ``wait_ready``."""
+        """Start workers; see ``wait_ready``.
+
+        Raises:
+            StackError: Somebody else listens on a port that one needs; the others' answers would be taken
+                for ours. Nothing was started.
+        """
         self._logs.mkdir(parents=True, exist_ok=True)
+        for name in names or self.specs:
+            require_free(name, (self.specs[name].health_port,), patience_s=PATIENCE_S)
         for name in names or self.specs:
             spec = self.specs[name]
             with self.log(name).open("ab") as log:

@@ -20,7 +20,7 @@ from carebus_contracts.omop.observation_period import ObservationPeriod
 from carebus_contracts.omop.person import Person
 from carebus_contracts.omop.procedure_occurrence import ProcedureOccurrence
 from carebus_contracts.omop.visit_occurrence import VisitOccurrence
-from carebus_converter.domain.ccda.allergens import allergy_of
+from carebus_converter.domain.allergens import allergy_of
 from carebus_converter.domain.ccda.chart import Chart
 from carebus_converter.domain.ccda.codes import Concepts
 from carebus_converter.domain.ccda.directory import NOBODY, directory_of

@@ -6,7 +6,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from carebus_contracts.omop.bundle import ConceptInUse
-from carebus_converter.domain.ccda.allergens import allergy_of
+from carebus_converter.domain.allergens import allergy_of
 from carebus_converter.domain.ccda.social import is_social
 
 

@@ -7,7 +7,9 @@ from functools import lru_cache
 
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.omop.observation import Observation
-from carebus_converter.domain.openemr.cells import NULL, moment, shortened, text
+from carebus_converter.domain.allergens import allergy_of
+from carebus_converter.domain.answers import says_no, says_yes
+from carebus_converter.domain.openemr.cells import NULL, moment, text
 from carebus_converter.domain.openemr.chart import Chart
 from carebus_converter.domain.openemr.codes import codes_of
 from carebus_converter.domain.openemr.lists import list_row
@@ -23,19 +25,27 @@ _STATES_ANOTHER_THING = re.compile(r"^(no |not |family history|history of|suspec
 def is_allergy(concept: ConceptInUse | None) -> bool:
     """Return whether a concept states that somebody has an allergy or intolerance.
 
-    Decided by the concept's English name: OMOP has neither a domain nor a flag for allergies, and the
-    hierarchy is not in a bundle. Reactions and tests ("Acute allergic reaction") are not allergies.
+    Known codes decide first, also of bare substances, which Synthea's OMOP load records; then the
+    concept's English name: OMOP has neither a domain nor a flag for allergies, and the hierarchy is not
+    in a bundle. Reactions and tests ("Acute allergic reaction") are not allergies.
     """
+    if (stated := allergy_of(concept)) is not None:
+        return not stated.denied
     name = (concept.concept_name or "").lower() if concept is not None else ""
     return bool(_STATES_ALLERGY.search(name)) and not _STATES_ANOTHER_THING.search(name)
 
 
-def allergy_row(chart: Chart, row: Observation, copy: int) -> str:
-    """Return the list row of an observation whose concept is an allergy."""
+def allergy_row(chart: Chart, row: Observation, copy: int) -> str | None:
+    """Return the list row of an observation whose concept is an allergy; None when its answer is "no"."""
+    answer = chart.concepts.get(row.value_as_concept_id)
+    words = row.value_as_string or row.value_source_value
+    if says_no(answer, words):
+        return None
     what = _allergy(
         chart.concepts.get(row.observation_concept_id),
         chart.concepts.get(row.observation_source_concept_id),
-        chart.concepts.get(row.value_as_concept_id),
+        None if says_yes(answer) else answer,
+        None if says_yes(None, words) else words,
     )
     return list_row(
         chart.ids.uuid("observation", row.observation_id, copy),
@@ -49,10 +59,19 @@ def allergy_row(chart: Chart, row: Observation, copy: int) -> str:
 
 @lru_cache(maxsize=65_536)
 def _allergy(
-    concept: ConceptInUse | None, source: ConceptInUse | None, substance: ConceptInUse | None
+    concept: ConceptInUse | None,
+    source: ConceptInUse | None,
+    substance: ConceptInUse | None,
+    words: str | None,
 ) -> str:
-    """Return type, title, diagnosis and verification; a stated substance says more than "drug allergy"."""
+    """Return type, title, diagnosis and verification.
+
+    A substance, coded or in words, says more than "drug allergy".
+    """
     named = substance or concept or source
-    title = shortened(named.concept_name if named else "", 255)
+    title = (named.concept_name if named else "") or ""
+    stated = allergy_of(concept)
+    if words and substance is None and stated is not None and stated.open:
+        title = words
     codes = codes_of(substance) or codes_of(concept, source)
     return f'"allergy",{text(title, 255)},{text(codes, 255)},"confirmed"'

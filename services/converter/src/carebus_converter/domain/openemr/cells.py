@@ -43,4 +43,4 @@ def moment(on: date | None, at: datetime | None) -> str:
 
 def number(value: float | None) -> str:
     """Return a number as a string cell, without a needless fraction; OMOP's 0 means that nobody counted."""
-    return f'"{value:.10g}"' if value else NULL
+    return f'"{repr(float(value)).removesuffix(".0")}"' if value else NULL

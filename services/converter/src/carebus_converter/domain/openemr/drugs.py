@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -42,6 +43,11 @@ IMMUNIZATIONS = (
     "encounter_id",
     "provider",
 )
+
+MOST_REFILLS = 2**31 - 1
+"""``prescriptions.refills`` is an INT."""
+FLOAT_RANGE = (1.2e-38, 3.4e38)
+"""``immunizations.amount_administered`` is a FLOAT, of which the server shows six digits."""
 
 ROUTES = {
     "26643006": "bymouth",
@@ -90,22 +96,22 @@ def drug_rows(chart: Chart, exposures: Sequence[DrugExposure]) -> DrugRows:
         )
         if drug is None:
             chart.skip("drug_exposure", NotMapped.NOTHING_RECORDED)
-        elif row.drug_exposure_start_date is None:
+        elif (on := row.drug_exposure_start_date or _day(row.drug_exposure_start_datetime)) is None:
             chart.skip("drug_exposure", NotMapped.NO_DATE)
         elif drug.vaccine:
             immunizations.append(
                 f'["{uuid("drug_exposure", row.drug_exposure_id, copy)}",{drug.cells}'
-                f",{moment(row.drug_exposure_start_date, row.drug_exposure_start_datetime)},{_given(row)}"
+                f",{moment(on, row.drug_exposure_start_datetime)},{_given(row)}"
                 f',"{row.drug_exposure_id}",{chart.encounter(row.visit_occurrence_id)}'
                 f",{chart.directory.provider(row.provider_id)}]"
             )
         else:
             prescriptions.append(
                 f'["{uuid("drug_exposure", row.drug_exposure_id, copy)}",{drug.cells}'
-                f",{moment(row.drug_exposure_start_date, row.drug_exposure_start_datetime)}"
-                f',"{row.drug_exposure_start_date.isoformat()}"'
-                f",{day(row.drug_exposure_end_date or row.verbatim_end_date)}"
-                f",{number(row.quantity)},{NULL if row.refills is None else row.refills}"
+                f",{moment(on, row.drug_exposure_start_datetime)}"
+                f',"{on.isoformat()}"'
+                f",{day(_end(row))}"
+                f",{number(row.quantity)},{_refills(row.refills)}"
                 f",{text(row.sig, 10_000) if row.sig else NULL}"
                 f',"{row.drug_exposure_id}",{chart.encounter(row.visit_occurrence_id)}'
                 f",{chart.directory.provider(row.provider_id)}]"
@@ -113,10 +119,29 @@ def drug_rows(chart: Chart, exposures: Sequence[DrugExposure]) -> DrugRows:
     return DrugRows(prescriptions, immunizations)
 
 
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment is not None else None
+
+
+def _end(row: DrugExposure) -> date | None:
+    return row.drug_exposure_end_date or _day(row.drug_exposure_end_datetime) or row.verbatim_end_date
+
+
+def _refills(count: int | None) -> str:
+    """Return a count that the column can hold; a negative one counts nothing."""
+    return str(count) if count is not None and 0 <= count <= MOST_REFILLS else NULL
+
+
+def _amount(quantity: float | None) -> str:
+    """Return a number as a FLOAT shows it again; one that it cannot hold would cost the whole chart."""
+    smallest, largest = FLOAT_RANGE
+    return f'"{quantity:.6g}"' if quantity and smallest <= abs(quantity) <= largest else NULL
+
+
 def _given(row: DrugExposure) -> str:
     lot = text(row.lot_number, 50) if row.lot_number and row.lot_number != "0" else NULL
     unit = text(row.dose_unit_source_value, 50) if row.dose_unit_source_value else NULL
-    return f"{lot},{number(row.quantity)},{unit}"
+    return f"{lot},{_amount(row.quantity)},{unit}"
 
 
 @lru_cache(maxsize=65_536)

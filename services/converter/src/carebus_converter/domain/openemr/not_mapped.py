@@ -10,6 +10,8 @@ class NotMapped(StrEnum):
     """The table is computed from others whose rows are mapped."""
     NO_VALUE = "no_value"
     """A vital sign without any value, or a question without an answer: there is nothing to show."""
+    DENIED = "denied"
+    """An allergy that the row asks about and answers with no: OpenEMR lists what patients have."""
     PART_OF_VISIT = "part_of_visit"
     """OpenEMR's encounters have no parts; the visit that it belongs to is in the chart."""
     NO_ORDER = "no_order"

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.omop.observation import Observation
+from carebus_converter.domain.answers import says_yes
 from carebus_converter.domain.openemr.allergies import allergy_row, is_allergy
 from carebus_converter.domain.openemr.cells import NULL, moment, text
 from carebus_converter.domain.openemr.chart import Chart
@@ -43,10 +44,13 @@ def observation_rows(chart: Chart, observations: Sequence[Observation]) -> Obser
     for row, copy in sorted(numbered(observations), key=lambda pair: (pair[0][0], pair[1])):
         concept = concept_of(row.observation_concept_id)
         if is_allergy(concept):
-            out.problems.append(allergy_row(chart, row, copy))
-        elif stated := smoking_of(chart, row):
+            if allergy := allergy_row(chart, row, copy):
+                out.problems.append(allergy)
+            else:
+                chart.skip("observation", NotMapped.DENIED)
+        elif stated := smoking_of(chart, row, answered=_answered(row) and not _confirmed(chart, row)):
             smoking.append((row, copy, stated))
-        elif is_history(concept) and not _answered(row):
+        elif is_history(concept) and (not _answered(row) or _confirmed(chart, row)):
             out.problems.append(_history_row(chart, row, copy))
         elif concept is not None and concept.domain_id == "Measurement":
             _finding(out, chart, row, copy)
@@ -69,6 +73,11 @@ def _answered(row: Observation) -> bool:
         or row.value_as_concept_id
         or (row.value_as_string or row.value_source_value or "").strip()
     )
+
+
+def _confirmed(chart: Chart, row: Observation) -> bool:
+    words = row.value_as_string or row.value_source_value
+    return row.value_as_number is None and says_yes(chart.concepts.get(row.value_as_concept_id), words)
 
 
 _PAST = re.compile(r"^(past )?history of ", re.IGNORECASE)

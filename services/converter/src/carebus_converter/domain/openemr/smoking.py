@@ -64,12 +64,19 @@ BY_CODE = {
 BY_TITLE = {smoking.title.lower(): smoking for smoking in BY_CODE.values()}
 
 
-def smoking_of(chart: Chart, row: Observation) -> Smoking | None:
-    """Return what an observation says of smoking: by its own concept, by its answer, or in words."""
+def smoking_of(chart: Chart, row: Observation, *, answered: bool = False) -> Smoking | None:
+    """Return what an observation says of smoking: by its own concept, by its answer, or in words.
+
+    Args:
+        chart: Of the person.
+        row: The observation.
+        answered: It has an answer that is not yes: "Smoker: no" states no smoker.
+    """
     return _stated(
         chart.concepts.get(row.observation_concept_id),
         chart.concepts.get(row.value_as_concept_id),
         row.value_as_string or row.value_source_value,
+        answered,
     )
 
 
@@ -89,11 +96,13 @@ def smoking_row(chart: Chart, row: Observation, copy: int, smoking: Smoking) -> 
 
 
 @lru_cache(maxsize=65_536)
-def _stated(concept: ConceptInUse | None, answer: ConceptInUse | None, words: str | None) -> Smoking | None:
+def _stated(
+    concept: ConceptInUse | None, answer: ConceptInUse | None, words: str | None, answered: bool
+) -> Smoking | None:
     if concept is None:
         return None
     if concept.vocabulary_id == "SNOMED" and (smoking := BY_CODE.get(concept.concept_code or "")):
-        return smoking
+        return None if answered else smoking
     if concept.concept_code != QUESTION or concept.vocabulary_id != "LOINC":
         return None
     by_answer = BY_CODE.get(answer.concept_code or "") if answer is not None else None

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from carebus_contracts.omop.bundle import ConceptInUse
 from carebus_contracts.omop.condition_occurrence import ConditionOccurrence
 from carebus_contracts.omop.observation import Observation
-from carebus_converter.domain.ccda.allergens import allergy_of, answered
+from carebus_converter.domain.allergens import allergy_of, answered
+from carebus_converter.domain.answers import says_no
 from carebus_converter.domain.ccda.chart import Chart
 from carebus_converter.domain.ccda.codes import ACT_CODE, SNOMED, code_attributes, coder, fixed, template
 from carebus_converter.domain.ccda.sections.frame import frame
@@ -65,12 +66,14 @@ def allergies(
     identity = chart.id_start("observation")
     for ext, row in observations:
         start = stamp(row.observation_date, row.observation_datetime, chart.offset)
+        said = row.value_as_string or row.value_source_value
         statement = _statement(
             concepts[row.observation_concept_id],
             concepts[row.observation_source_concept_id],
             concepts[row.value_as_concept_id],
+            said if says_no(None, said) else None,
         )
-        if words := clean(row.value_as_string or row.value_source_value):
+        if words := clean(said):
             statement = _told(statement, words)
         found.append(_rendered(identity, ext, statement, anchor=f"allergy-{ext}", start=start))
     identity = chart.id_start("condition_occurrence")
@@ -120,13 +123,16 @@ def _rendered(
 
 @lru_cache(maxsize=8192)
 def _statement(
-    concept: ConceptInUse | None, source: ConceptInUse | None, answer: ConceptInUse | None
+    concept: ConceptInUse | None,
+    source: ConceptInUse | None,
+    answer: ConceptInUse | None,
+    denial: str | None = None,
 ) -> _Statement:
     """Return what a concept states; its value is the kind of allergy, the concept itself a translation."""
     stated = allergy_of(concept)
     if stated is None or concept is None:  # callers select by allergy_of
         raise ValueError("the concept states no allergy")
-    allergy = answered(stated, answer)
+    allergy = answered(stated, answer, denial)
     translations = "".join(
         f"<translation {code_attributes(given)}/>"
         for given in dict.fromkeys((concept, source))

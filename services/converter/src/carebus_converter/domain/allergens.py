@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from carebus_contracts.omop.bundle import ConceptInUse
+from carebus_converter.domain.answers import says_no, says_yes
 
 SUBSTANCE = ("419199007", "Allergy to substance")
 FOOD = ("414285001", "Allergy to food")
@@ -67,10 +68,6 @@ _NOT_STATED = re.compile(
 ).search
 
 
-_NO = {("SNOMED", "373067005"), ("LOINC", "LA32-8")}
-_YES = {("SNOMED", "373066001"), ("LOINC", "LA33-6")}
-
-
 class Allergy(NamedTuple):
     """What one concept says about allergies."""
 
@@ -114,15 +111,14 @@ _OPEN = {"drug": DRUG, "medication": DRUG, "food": FOOD, "substance": SUBSTANCE,
 _SOMETHING = ConceptInUse(0, None, None, "Not specified", None, None)
 
 
-def answered(allergy: Allergy, answer: ConceptInUse | None) -> Allergy:
-    """Return the allergy as a coded value makes it: denied, confirmed, or to that substance."""
-    if answer is None:
+def answered(allergy: Allergy, answer: ConceptInUse | None, words: str | None = None) -> Allergy:
+    """Return the allergy as the row's value makes it: denied, confirmed, or to that substance."""
+    if says_yes(answer, words):
         return allergy
-    coded = (answer.vocabulary_id or "", answer.concept_code or "")
-    if coded in _YES:
-        return allergy
-    if coded in _NO and allergy.denied:
-        return allergy._replace(denied=False, allergen=_SOMETHING)
-    if coded in _NO:
+    if says_no(answer, words):
+        if allergy.denied:
+            return allergy._replace(denied=False, allergen=_SOMETHING)
         return allergy._replace(denied=True)
+    if answer is None or not answer.concept_id:
+        return allergy
     return allergy._replace(allergen=answer, open=False)
