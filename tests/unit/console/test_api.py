@@ -122,6 +122,16 @@ async def test_a_job_is_taken_in(jobs: FakeJobs, body: bytes) -> None:
         pytest.param(b"", "the job: must be a mapping", id="nothing"),
         pytest.param(b"a: &a [1]\nb: *a", "the job: YAML aliases", id="alias"),
         pytest.param(
+            b"kind: extract\nsource: a\nsource: b",
+            "the job: 'source' stands a second time at line 3",
+            id="field twice",
+        ),
+        pytest.param(
+            b"ids: [99999999999999999999]",
+            "the job: has a value that JSON does not know, or a number over 64 bits",
+            id="number over 64 bits",
+        ),
+        pytest.param(
             b"a: !!python/object:os.system x", "the job: is not valid YAML", id="YAML that runs code"
         ),
         pytest.param(b"{" + b" " * 2_000_000, "the job: is larger than", id="too large"),

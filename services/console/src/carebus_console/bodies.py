@@ -13,12 +13,26 @@ from carebus_contracts.errors import InvalidMessage
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Scalars, lists and mappings; no aliases, which can make a line of text into gigabytes."""
+    """Scalars, lists and mappings; no aliases, which can make a line of text into gigabytes.
+
+    A field that stands twice is refused: which of the two was meant nobody can tell.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise InvalidMessage("the job: YAML aliases (*name) are not understood here; write it out")
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                where = f"at line {key.start_mark.line + 1}"
+                raise InvalidMessage(
+                    f"the job: {key.value[:60]!r} stands a second time {where}; leave one out"
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 async def read_body(request: Request) -> bytes:
@@ -56,4 +70,6 @@ def as_json(body: bytes) -> bytes:
     try:
         return orjson.dumps(raw)
     except (orjson.JSONEncodeError, RecursionError):
-        raise InvalidMessage("the job: has a value that JSON does not know") from None
+        raise InvalidMessage(
+            "the job: has a value that JSON does not know, or a number over 64 bits"
+        ) from None

@@ -248,9 +248,10 @@ def test_measurements_without_a_day_or_a_name_are_counted() -> None:
     parts = made(
         a_measurement(1, value=1, measurement_date=None),
         a_measurement(2, 0, value=1),
+        a_measurement(3, 0),
     )
 
-    assert parts.not_mapped == {"measurement": {"no_date": 1, "nothing_recorded": 1}}
+    assert parts.not_mapped == {"measurement": {"no_date": 1, "unnamed": 1, "nothing_recorded": 1}}
 
 
 def test_a_person_with_twenty_thousand_measurements() -> None:

@@ -107,6 +107,25 @@ def test_devices_with_what_their_udi_says() -> None:
     assert [rows[n]["udi_data"] for n in "23"] == [None, None]
 
 
+def test_device_of_which_only_the_udi_is_known() -> None:
+    """It names the device better than words would."""
+    parts = plan(
+        a_bundle(
+            device_exposure=[
+                a_row(
+                    "device_exposure", device_exposure_id=1, device_concept_id=0, unique_device_id="(01)123"
+                ),
+                a_row("device_exposure", device_exposure_id=2, device_concept_id=0),
+            ]
+        ),
+        settings=SETTINGS,
+    )
+
+    (row,) = rows_of(parts, "lists.device_exposure")
+    assert (row["title"], row["diagnosis"], row["udi"]) == ("Unnamed device", "", "(01)123")
+    assert parts.not_mapped == {"device_exposure": {"nothing_recorded": 1}}
+
+
 def test_histories_are_problems() -> None:
     """ "History of ..." is itself the statement; with an answer it is something else."""
     parts = plan(

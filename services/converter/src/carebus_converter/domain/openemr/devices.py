@@ -29,6 +29,9 @@ DEVICES = (
     "external_id",
 )
 
+UNNAMED = '"medical_device","Unnamed device","",""'
+"""A device of which only the UDI is known, which is worth more than a name."""
+
 _ELEMENT = re.compile(r"\((01|10|11|17|21)\)([^()]+)")
 """Parts of a UDI in the spelling of GS1 for people; other agencies' UDIs are kept whole only."""
 _ELEMENTS = {
@@ -52,7 +55,7 @@ def device_rows(chart: Chart, devices: Sequence[DeviceExposure]) -> list[str]:
             concept_of(row.device_concept_id),
             concept_of(row.device_source_concept_id),
             row.device_source_value,
-        )
+        ) or (UNNAMED if shortened(row.unique_device_id, 255) else None)
         if what is None:
             chart.skip("device_exposure", NotMapped.NOTHING_RECORDED)
             continue

@@ -63,7 +63,7 @@ def measurement_rows(chart: Chart, measurements: Sequence[Measurement]) -> Measu
             row.measurement_concept_id,
         )
         if test is None:
-            chart.skip("measurement", NotMapped.NOTHING_RECORDED)
+            chart.skip("measurement", NotMapped.NOTHING_RECORDED if value.empty else NotMapped.UNNAMED)
             continue
         when = moment(on, row.measurement_datetime)
         encounter = chart.encounter(row.visit_occurrence_id)

@@ -29,6 +29,8 @@ class NotMapped(StrEnum):
     """The bundle does not claim to hold this table whole, so its rows cannot replace others."""
     NOTHING_RECORDED = "nothing_recorded"
     """The row names no concept, no source value and no result: an entry would be empty."""
+    UNNAMED = "unnamed"
+    """The row has a value, and neither concept nor source value says of what."""
     REPEATED_PERSON = "repeated_person"
     """A second PERSON or DEATH row; the first, by content, is in the chart."""
     SUPERSEDED = "superseded"
