@@ -174,3 +174,13 @@ def test_source_that_changes_while_it_is_read_is_refused(folder: Any) -> None:
 
 def _postgres() -> Any:
     return PostgresSchema(format="postgres", connection="lab")
+
+
+@pytest.mark.parametrize("content", ["", "\ufeff\r\n", "\n\n"])
+def test_file_without_anything_is_no_empty_table(folder: Any, content: str) -> None:
+    """It may be what a failed export left; taken for an empty table it would empty the targets."""
+    folder.persons(1)
+    folder.write("death.csv", content)
+
+    with pytest.raises(JobError, match=r"death.csv is empty, without even a header: .* export it again"):
+        folder.extract()

@@ -129,6 +129,14 @@ def test_a_second_person_or_death_row_is_counted(seed: int) -> None:
     assert parts.not_mapped["person"] == parts.not_mapped["death"] == {"repeated_person": 1}
 
 
+def test_death_without_a_day_is_counted() -> None:
+    """OpenEMR knows the dead by the date: the chart would be of somebody alive, and nobody told."""
+    parts = plan(a_bundle(death=[a_row("death", cause_source_value="fever")]), settings=SETTINGS)
+
+    assert rows_of(parts, "patient_data.death") == []
+    assert parts.not_mapped == {"death": {"no_date": 1}}
+
+
 def test_death() -> None:
     """Date and cause go to the row of the patient."""
     parts = plan(

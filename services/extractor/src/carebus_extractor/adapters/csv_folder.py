@@ -98,6 +98,11 @@ class CsvSource(StagedFiles):
         work: Path,
     ) -> None:
         text = open_text(part, work)
+        if not text.sample.strip("\ufeff \t\r\n"):
+            raise JobError(
+                f"{part.name} is empty, without even a header: give it its header if {table} has no rows, "
+                f"remove it to leave {table} alone, or export it again"
+            )
         layout = layout_of(table, text.sample, self._delimiter, cut=text.cut)
         strict = _reads_strictly(connection, text, layout)
         for note in (layout.note, text.note, "" if strict else "its line ends differ: read leniently"):

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 _EARLIEST, _LATEST = "0001-01-01", "9999-12-31"
+_FIRST_OF_FOUR_DIGITS = "1000-01-01"
 _MISSING_WORDS = "('', 'null', 'na', 'nan', 'nat', 'none', '\\n', '.')"
 """How exports of R, pandas, SAS and MySQL write a missing number or date."""
 
@@ -105,15 +106,22 @@ def _text_cell(kind: type, raw: str) -> Cell:
         f"CASE WHEN right({raw}, 1) BETWEEN '0' AND '9' THEN {raw} END"  # strptime makes 1900 of 'infinity'
     )
     other = f"CAST(try_strptime({digits}, ['%Y%m%d', '%d-%b-%Y']) AS {sql})"
-    value = _in_calendar(f"TRY_CAST({raw} AS {sql})", sql, other)
+    value = f"TRY_CAST({raw} AS {sql})"
+    if kind is datetime:
+        # the engine takes the PM of 10:30 PM for a time zone, and leaves zones out
+        halves = f"try_strptime({raw}, ['%Y-%m-%d %I:%M:%S %p', '%Y-%m-%d %I:%M %p'])"
+        value = f"CASE WHEN upper(right({raw}, 3)) IN (' AM', ' PM') THEN {halves} ELSE {value} END"
+    value = _in_calendar(value, sql, other)
     return Cell(value if kind is date else _iso(value), given)
 
 
 def _in_calendar(value: str, sql: str, other: str = "") -> str:
     """Return the first value that a calendar holds: the engine knows infinity and years before Christ."""
     latest = _LATEST if sql == "DATE" else f"{_LATEST} 23:59:59.999999"
+    # a year of two digits, Oracle's own way (31-DEC-20), would be one of the first century
+    firsts = ((value, _EARLIEST), (other, _FIRST_OF_FOUR_DIGITS))
     tests = " ".join(
-        f"WHEN {v} BETWEEN {sql} '{_EARLIEST}' AND {sql} '{latest}' THEN {v}" for v in (value, other) if v
+        f"WHEN {v} BETWEEN {sql} '{first}' AND {sql} '{latest}' THEN {v}" for v, first in firsts if v
     )
     return f"CASE {tests} END"
 

@@ -82,6 +82,9 @@ def death_rows(chart: Chart, deaths: Sequence[Death]) -> list[str]:
         return []
     death = min(deaths, key=_content) if len(deaths) > 1 else deaths[0]
     chart.skip("death", NotMapped.REPEATED_PERSON, len(deaths) - 1)
+    if death.death_date is None and death.death_datetime is None:
+        chart.skip("death", NotMapped.NO_DATE)  # OpenEMR knows the dead by the date alone
+        return []
     cause = title_of(
         chart.concepts.get(death.cause_concept_id),
         chart.concepts.get(death.cause_source_concept_id),
