@@ -15,8 +15,17 @@ from click.testing import CliRunner, Result
 import carebus_cli.main
 import carebus_cli.options
 from carebus_cli.console_client import ConsoleClient
-from carebus_cli.job_file import JOB_FILE
-from carebus_contracts.jobs import ExtractJob, JobState, JobStatus, TargetProgress, parse_request
+from carebus_cli.job_file import JOB_FILES
+from carebus_contracts.jobs import (
+    DataFiles,
+    ExtractJob,
+    GenerateJob,
+    JobState,
+    JobStatus,
+    Persons,
+    TargetProgress,
+    parse_request,
+)
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -135,27 +144,31 @@ def run(*words: str, **more: Any) -> Result:
     return CliRunner().invoke(carebus_cli.main.commands, words, **more)
 
 
-def test_the_job_file_that_init_prints_is_a_job() -> None:
+@pytest.mark.parametrize(("words", "kind"), [((), ExtractJob), (("--kind", "generate"), GenerateJob)])
+def test_the_job_file_that_init_prints_is_a_job(
+    words: tuple[str, ...], kind: type[ExtractJob | GenerateJob]
+) -> None:
     """It is admitted as it is, and names every field that there is."""
-    printed = run("jobs", "init").output
+    printed = run("jobs", "init", *words).output
 
-    job = parse_request(json.dumps(yaml.safe_load(printed)).encode())
-    assert isinstance(job, ExtractJob)
-    assert printed == JOB_FILE
-    for field in (*ExtractJob.model_fields, *type(job.persons).model_fields):
+    assert isinstance(parse_request(json.dumps(yaml.safe_load(printed)).encode()), kind)
+    fields = [*kind.model_fields, *(Persons.model_fields if kind is ExtractJob else DataFiles.model_fields)]
+    for field in fields:
         assert f"{field}:" in printed, field
 
 
-def test_what_is_commented_out_is_right_as_well() -> None:
+@pytest.mark.parametrize("kind", ["extract", "generate"])
+def test_what_is_commented_out_is_right_as_well(kind: str) -> None:
     """Each optional field's example is understood."""
-    given = yaml.safe_load(JOB_FILE)
-    for line in JOB_FILE.split("# --- all of the following")[1].splitlines()[1:]:
+    given = yaml.safe_load(JOB_FILES[kind])
+    for line in JOB_FILES[kind].split("# --- all of the following")[1].splitlines()[1:]:
         name, _, rest = line.removeprefix("# ").partition(":")
         if line.startswith("# ") and not line.startswith("#  ") and name != "persons":
             given |= yaml.safe_load(f"{name}:{rest}")
-    given["persons"] = {"limit": 100, "start_after": 4711, "ids": [1, 2, 3], "sample": 0.01}
+    if kind == "extract":
+        given["persons"] = {"limit": 100, "start_after": 4711, "ids": [1, 2, 3], "sample": 0.01}
 
-    assert isinstance(parse_request(json.dumps(given).encode()), ExtractJob)
+    assert parse_request(json.dumps(given).encode()).kind == kind
 
 
 def test_a_job_is_submitted_from_standard_input(console: FakeConsole) -> None:

@@ -79,6 +79,15 @@ FAULTS = {
         a_request(openemr={"documents": "yes"}),
         "openemr.documents: input should be 'none', 'wanted' or 'required'",
     ),
+    "documents of generated patients for OpenEMR without it": (
+        b'{"kind":"generate","source":"lab","scenario":"training","targets":["documents"],'
+        b'"openemr":{"documents":"required"}}',
+        "openemr.documents: needs 'openemr' among the targets; add it, or leave openemr.documents out",
+    ),
+    "misspelt field of a generate job": (
+        b'{"kind":"generate","source":"lab","scenario":"training","targets":["postgres"],"totl":5}',
+        "totl: no such field; see `carebus jobs init --kind generate` for the fields there are",
+    ),
     "no dead-letter topic": (
         b'{"kind":"redrive","topic":"carebus.omop.records.v1.convertr.dlq"}',
         "topic: 'carebus.omop.records.v1.convertr.dlq' is no dead-letter topic; "

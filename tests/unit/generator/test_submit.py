@@ -16,10 +16,11 @@ from carebus_generator.jobs_command import _job
     [
         (["baltic_defens", "--targets", "openemr"], "there is no such preset or file"),
         (["training", "--targets", "mars"], "targets.0"),
+        (["training", "--targets", "openemr", "--openemr-documents", "yes"], "--openemr-documents"),
         (["training", "--files", "parquet"], "say FORMAT=URL"),
         (["training", "--files", "xlsx=/data"], "files.0.format"),
     ],
-    ids=["preset", "target", "place", "format"],
+    ids=["preset", "target", "documents", "place", "format"],
 )
 def test_what_cannot_be_is_refused_with_a_sentence(arguments: list[str], sentence: str) -> None:
     """Before a console is asked."""

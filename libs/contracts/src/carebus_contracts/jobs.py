@@ -146,6 +146,7 @@ class GenerateJob(_Job):
     names: MadeUpNames = Field(
         default=Pseudonyms(), description="What patients are called: pseudonym or synthetic."
     )
+    openemr: OpenEmrOptions = Field(default=OpenEmrOptions(), description="For the target openemr.")
     chunk_patients: int = Field(
         default=2_000, ge=100, le=20_000, description="Patients made at a time; changes no patient."
     )
@@ -430,7 +431,8 @@ def _sentences(error: ValidationError) -> list[str]:
                 allowed = context.get("expected_tags", ", ".join(JOB_KINDS))
                 sentences.append(f"{where}: must be one of {allowed}{given}")
             case "extra_forbidden":
-                sentences.append(f"{place}: no such field; see `carebus jobs init` for the fields there are")
+                init = "carebus jobs init" + (" --kind generate" if "generate" in fault["loc"][:1] else "")
+                sentences.append(f"{place}: no such field; see `{init}` for the fields there are")
             case "missing":
                 sentences.append(f"{place}: is required")
             case "json_invalid":

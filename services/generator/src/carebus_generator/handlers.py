@@ -200,6 +200,7 @@ def _outgoing(record: _Record, work: GenerateSlice, attempt: str, ordinal: int) 
         version=Version(work.accepted_ms),
         targets=work.job.targets,
         dry_run=work.job.dry_run,
+        filing=work.job.openemr.documents,
     )
     return Outgoing(OMOP_RECORDS.name, record.key, record.value, envelope)
 

@@ -43,11 +43,18 @@ def jobs_command(name: str) -> click.Command:
 @click.option("--source", help="Slug of the data set; the scenario's name if left out.")
 @click.option("--total", type=click.IntRange(1), help="Patients, in place of the scenario's number.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option(
+    "--openemr-documents",
+    "filing",
+    type=click.Choice(["none", "wanted", "required"]),
+    default="none",
+    help="File each patient's C-CDA document in OpenEMR, too.",
+)
 @click.option("--synthetic-names", is_flag=True, help="Plausible names in place of pseudonyms.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
 def submit(
     *, scenario: str, targets: str, places: tuple[str, ...], source: str | None, total: int | None,
-    seed: int, synthetic_names: bool, more: tuple[str, ...],
+    seed: int, filing: str, synthetic_names: bool, more: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Submit a generate job to the console.
 
@@ -62,6 +69,7 @@ def submit(
         total=total,
         seed=seed,
         names="synthetic" if synthetic_names else "pseudonym",
+        openemr={"documents": filing},
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "job.json"

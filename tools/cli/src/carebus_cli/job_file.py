@@ -1,6 +1,6 @@
-"""The commented job file that ``carebus jobs init`` prints."""
+"""The commented job files that ``carebus jobs init`` prints."""
 
-JOB_FILE = """\
+EXTRACT_FILE = """\
 # A carebus job. Submit it with:  carebus jobs submit this-file.yaml --watch
 kind: extract
 
@@ -53,3 +53,43 @@ targets: [openemr, postgres, clickhouse, documents]
 # max_record_errors: 100        # fail at more dead letters for a target; default: 1,000 or 5 % of the persons
 # dry_run: false                # true: compare and count, write nothing
 """
+
+GENERATE_FILE = """\
+# A carebus job. Submit it with:  carebus jobs submit this-file.yaml --watch
+kind: generate
+
+# Stable name of the data set. Every id in the targets depends on it; `carebus subjects retire` with it takes all
+# patients out again: lower case letters, digits, '_', '.', '-'.
+source: exercise
+
+# What happens: a preset (`carebus generate presets`), or a scenario itself in place of the name:
+#   scenario: {name: own, total: 1000, days: 4, base_date: 2025-06-01, warfare: [urban],
+#              mix: {battle: 0.5, non_battle: 0.3, disease: 0.2}}
+scenario: baltic_defence
+total: 1000                     # patients, in place of the scenario's number
+seed: 7                         # the same seed makes the same patients
+
+# Where the records go: any of openemr, postgres, clickhouse, documents. Each needs a loader that runs.
+# May be left out where files are written.
+targets: [openemr, postgres, clickhouse, documents]
+
+# --- all of the following may be left out ------------------------------------------------------
+
+# job_id: exercise-2025-06      # the same id and job again is the same job; made up when left out
+# requester: ada@example.org    # who asks, for the record
+# first_person_id: 1            # person_id of the first patient
+# files: [{format: parquet, url: /data/exercise}]
+#                               # the data set as files, each in a folder of its own under one that the generator's
+#                               # settings allow; format: ndjson, json, csv or parquet; also
+#                               # compression: none, gzip or zstd, and encrypted: true with the generator's key
+# names: pseudonym              # what patients are called; pseudonym: no two alike, synthetic: plausible, two may
+#                               # share one
+# openemr: {documents: none}    # wanted: OpenEMR gets each patient's C-CDA document, too, where its loader has the
+#                               # sites folder; required: patients are refused where it has not
+# chunk_patients: 2000          # made at a time; changes no patient
+# max_record_errors: 100        # fail at more dead letters for a target; default: 1,000 or 5 % of the patients
+# dry_run: false                # true: targets compare and count, and write nothing; files are written
+"""
+
+JOB_FILES = {"extract": EXTRACT_FILE, "generate": GENERATE_FILE}
+"""By kind."""

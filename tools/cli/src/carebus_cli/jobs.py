@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from carebus_cli.console_client import ConsoleClient
-from carebus_cli.job_file import JOB_FILE
+from carebus_cli.job_file import JOB_FILES
 from carebus_cli.options import as_json, asks_console, out, print_json
 from carebus_cli.progress import bars_of, exit_status, waiting_of
 from carebus_cli.reporting import print_report
@@ -24,9 +24,16 @@ def jobs() -> None:
 
 
 @jobs.command()
-def init() -> None:
+@click.option(
+    "--kind",
+    type=click.Choice([*JOB_FILES]),
+    default="extract",
+    show_default=True,
+    help="Records from a source, or synthetic patients.",
+)
+def init(kind: str) -> None:
     """Print a job file to fill in."""
-    click.echo(JOB_FILE, nl=False)
+    click.echo(JOB_FILES[kind], nl=False)
 
 
 @jobs.command()

@@ -113,10 +113,10 @@ def _faults(request: Request, now: Circumstances) -> Iterator[str]:
         case ExtractJob():
             yield from _target_faults(request.targets, now)
             yield from _table_faults(request.leave_out)
-            if request.openemr.documents != "none" and "openemr" not in request.targets:
-                yield "openemr.documents: needs 'openemr' among the targets; add it, or leave openemr.documents out"
+            yield from _filing_faults(request)
         case GenerateJob():
             yield from _target_faults(request.targets, now)
+            yield from _filing_faults(request)
             if not request.targets and not request.files:
                 yield "targets: are empty, and so are files; say where the patients shall go"
         case RetireJob():
@@ -144,6 +144,11 @@ def _target_faults(targets: tuple[str, ...], now: Circumstances) -> Iterator[str
                 f"targets.{number}: no loader for {target!r} is running; start one "
                 f"(carebus-loader --target {target}) or leave it out"
             )
+
+
+def _filing_faults(request: ExtractJob | GenerateJob) -> Iterator[str]:
+    if request.openemr.documents != "none" and "openemr" not in request.targets:
+        yield "openemr.documents: needs 'openemr' among the targets; add it, or leave openemr.documents out"
 
 
 def _table_faults(tables: tuple[str, ...]) -> Iterator[str]:
