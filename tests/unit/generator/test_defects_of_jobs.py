@@ -11,7 +11,7 @@ import pytest
 from carebus_contracts.jobs import GenerateJob, SliceDone
 from carebus_contracts.slices import GenerateSlice
 from carebus_generator.adapters import local_run
-from carebus_generator.data_set import DataSets
+from carebus_generator.data_sets import DataSets
 from carebus_generator.domain.scenario import preset
 from carebus_generator.handlers import SliceMaker
 from carebus_generator.outputs import Outputs

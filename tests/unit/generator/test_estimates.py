@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from carebus_generator.adapters.disks import disk_warnings
-from carebus_generator.adapters.manifests import Format, MadeFrom
+from carebus_generator.adapters.manifests import Format
 from carebus_generator.adapters.packing import Compression, Packing
 from carebus_generator.adapters.sinks import open_sink
+from carebus_generator.data_set import DataSet, made_from
 from carebus_generator.domain.estimates import Estimate, estimate, room_warning
 from carebus_generator.domain.making import make_cohort
 from carebus_generator.domain.model import Model, compile_model
@@ -50,15 +51,18 @@ def test_rows_are_near_to_what_is_made(name: str) -> None:
 def test_bytes_are_near_to_what_is_written(tmp_path: Path, form: Format, compression: Compression) -> None:
     """Files of 2,000 patients have the size told, to a fifth."""
     model = _model("baltic_defence", 2000)
-    surroundings = surroundings_of(model, "test")
-    made_from = MadeFrom(
-        source="test", scenario="baltic_defence", scenario_hash=model.digest, seed=3, model_version="1",
-        catalogue_hash="", mode="independent", patients=2000, first_person_id=1,
-    )  # fmt: skip
-    sink = open_sink(str(tmp_path), made_from, surroundings, form=form, packing=Packing(compression))
+    scenario = model.scenario
+    data_set = DataSet.compiled(scenario, made_from(scenario, source="test", seed=3, first_person_id=1))
+    sink = open_sink(
+        str(tmp_path), data_set.made_from, data_set.surroundings, form=form, packing=Packing(compression)
+    )
 
-    record = sink.write(0, omop_tables(surroundings, make_cohort(model, 0, 2000)))
-    written = sum(file.bytes for file in sink.finish([record]).files)
+    with sink.writing(0, 0, 2000) as chunk:
+        for part in data_set.parts(0, 2000):
+            chunk.rows(part)
+            for bundles, digest in data_set.blocks(part):
+                chunk.bundles(bundles, digest)
+    written = sum(file.bytes for file in sink.finish([chunk.record]).files)
 
     assert estimate(model).file_bytes(form, compression) == pytest.approx(written, rel=0.2)
 

@@ -28,6 +28,7 @@ from carebus_generator.adapters.reading import DataSetFiles
 from carebus_generator.adapters.sinks import Sink, open_sink
 from carebus_generator.adapters.verifying import verify
 from carebus_generator.domain.bundles import BundleWriter, References
+from carebus_generator.domain.digest import chunk_digest
 from carebus_generator.domain.omop import OmopChunk, omop_tables
 from carebus_generator.domain.omop.columns import values
 from unit.generator.cohorts import SURROUNDINGS, three_patients
@@ -71,10 +72,23 @@ def sink(folder: Path | str, form: Format = "ndjson", packing: Packing = PLAIN, 
     return open_sink(str(folder), made_from(**changes), SURROUNDINGS, form=form, packing=packing)
 
 
+def put(target: Sink, number: int, chunk: OmopChunk) -> ChunkRecord:
+    """Write a chunk: its rows, then its bundles, one at a time."""
+    writer = BundleWriter(References.of(SURROUNDINGS))
+    index = chunk.first
+    with target.writing(number, chunk.first, len(chunk)) as written:
+        written.rows(chunk)
+        for block in writer.blocks(chunk.persons, chunk.tables):
+            for bundle in block:
+                written.bundles([bundle], chunk_digest(index, [bundle]))
+                index += 1
+    return written.record
+
+
 def write(folder: Path | str, form: Format = "ndjson", packing: Packing = PLAIN) -> Manifest:
     """Write the six, the second chunk first."""
     target = sink(folder, form, packing)
-    records = [target.write(number, chunk) for number, chunk in reversed([*enumerate(chunks())])]
+    records = [put(target, number, chunk) for number, chunk in reversed([*enumerate(chunks())])]
     return target.finish(records)
 
 
@@ -221,31 +235,53 @@ def test_patients_in_another_order_are_found(tmp_path: Path) -> None:
     )
 
 
-def test_a_chunk_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_chunk_that_is_not_finished_leaves_nothing(tmp_path: Path, form: Format) -> None:
     """No file and no record under a final name; done again, the data set is whole."""
-    target = sink(tmp_path)
+    target, chunk = sink(tmp_path, form), chunks()[0]
 
-    def broken() -> Any:
-        yield bundles()[:1]
-        raise KeyboardInterrupt
+    def broken() -> None:
+        with target.writing(0, chunk.first, len(chunk)) as written:
+            written.rows(chunk)
+            written.bundles(bundles()[:1], "00")
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        target.write(0, chunks()[0], broken())
+        broken()
 
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
     assert target.records() == []
-    assert write(tmp_path).data_set_hash == write(tmp_path / "other").data_set_hash
+    assert write(tmp_path, form).data_set_hash == write(tmp_path / "other", form).data_set_hash
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_chunk_may_come_in_parts(tmp_path: Path, form: Format, compression: Compression) -> None:
+    """As large chunks do: the same patients in one chunk as in two, and read back the same."""
+    target = sink(tmp_path / "one", form, Packing(compression))
+    with target.writing(0, 0, 6) as written:
+        for part, their in zip(chunks(), (bundles()[:3], bundles()[3:]), strict=True):
+            written.rows(part)
+            written.bundles(their, chunk_digest(part.first, their))
+
+    manifest = target.finish([written.record])
+
+    assert verify(str(tmp_path / "one")).faults == ()
+    in_two = write(tmp_path / "two", form, Packing(compression))
+    assert (manifest.data_set_hash, manifest.counts) == (in_two.data_set_hash, in_two.counts)
+    tables = [file.table for file in manifest.files if file.table in PERSON_TABLES]
+    assert tables == ([*chunks()[0].tables] if form in {"csv", "parquet"} else [])
 
 
 def test_finished_chunks_are_known_to_who_comes_after(tmp_path: Path) -> None:
     """Records are in the folder until the manifest is."""
-    first = sink(tmp_path, "csv").write(1, chunks()[1])
+    first = put(sink(tmp_path, "csv"), 1, chunks()[1])
 
     again = sink(tmp_path, "csv")
 
     assert again.records() == [first]
     assert again.finished() is None
-    manifest = again.finish([first, again.write(0, chunks()[0])])
+    manifest = again.finish([first, put(again, 0, chunks()[0])])
     assert sink(tmp_path, "csv").finished() == manifest
 
 
@@ -253,16 +289,16 @@ def test_finished_chunks_are_known_to_who_comes_after(tmp_path: Path) -> None:
 def test_chunks_that_are_done_are_not_written_again(tmp_path: Path, key_file: Path, form: Format) -> None:
     """Neither before nor after the end: encrypted anew, they would have other bytes than the manifest says."""
     target = sink(tmp_path, form, Packing("zstd", Key.read(key_file)))
-    first = target.write(0, chunks()[0])
+    first = put(target, 0, chunks()[0])
 
-    assert target.write(0, chunks()[0]) == first
-    manifest = target.finish([target.write(1, chunks()[1]), first])
+    assert put(target, 0, chunks()[0]) == first
+    manifest = target.finish([put(target, 1, chunks()[1]), first])
     again = sink(tmp_path, form, Packing("zstd", Key.read(key_file)))
-    assert [again.write(n, chunk) for n, chunk in enumerate(chunks())] == [*manifest.chunks]
+    assert [put(again, n, chunk) for n, chunk in enumerate(chunks())] == [*manifest.chunks]
     assert again.finish(again.records()) == manifest
     assert verify(str(tmp_path), key_file).faults == ()
     with pytest.raises(JobError, match="chunks of another size"):
-        again.write(0, chunks()[1])
+        put(again, 0, chunks()[1])
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -271,7 +307,7 @@ def test_who_is_killed_at_the_very_end_may_come_back(
 ) -> None:
     """The manifest is there, and what should be removed after it is there, too."""
     target = sink(tmp_path, form)
-    records = [target.write(number, chunk) for number, chunk in enumerate(chunks())]
+    records = [put(target, number, chunk) for number, chunk in enumerate(chunks())]
     monkeypatch.setattr(Sink, "_tidy", lambda _: None)
     manifest = target.finish(records)
     monkeypatch.undo()
@@ -284,7 +320,7 @@ def test_who_is_killed_at_the_very_end_may_come_back(
 @pytest.mark.parametrize("changes", [{"seed": 2}, {"source": "other"}, {"patients": 7}])
 def test_a_folder_with_another_data_set_is_left_alone(tmp_path: Path, changes: dict[str, Any]) -> None:
     """Complete or not."""
-    sink(tmp_path / "part").write(0, chunks()[0])
+    put(sink(tmp_path / "part"), 0, chunks()[0])
     write(tmp_path / "whole")
 
     with pytest.raises(JobError, match="another data set"):
@@ -295,10 +331,10 @@ def test_a_folder_with_another_data_set_is_left_alone(tmp_path: Path, changes: d
 
 def test_a_folder_keeps_its_form(tmp_path: Path) -> None:
     """Chunks of NDJSON are no part of a CSV data set, nor plain ones of a packed one."""
-    sink(tmp_path, "ndjson").write(0, chunks()[0])
+    put(sink(tmp_path, "ndjson"), 0, chunks()[0])
 
     with pytest.raises(JobError, match="in another form"):
-        sink(tmp_path, "csv").write(0, chunks()[0])
+        put(sink(tmp_path, "csv"), 0, chunks()[0])
     with pytest.raises(JobError, match="in another form"):
         sink(tmp_path, "ndjson", Packing("gzip")).records()
 
@@ -306,7 +342,7 @@ def test_a_folder_keeps_its_form(tmp_path: Path) -> None:
 def test_missing_chunks_are_named(tmp_path: Path) -> None:
     """Nothing is put together from parts of a data set."""
     target = sink(tmp_path)
-    record = target.write(1, chunks()[1])
+    record = put(target, 1, chunks()[1])
 
     with pytest.raises(JobError, match="do not fit together at patient 0"):
         target.finish([record])
@@ -318,7 +354,7 @@ def test_missing_chunks_are_named(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """It says what was finished, and leaves no half file."""
     target = sink(tmp_path)
-    target.write(0, chunks()[0])
+    put(target, 0, chunks()[0])
 
     def full(_: int) -> None:
         raise OSError(number, os.strerror(number))
@@ -326,7 +362,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "fsync", full)
 
     with pytest.raises(JobError, match=r"cannot write patients-000001.ndjson in .*free some space and run"):
-        target.write(1, chunks()[1])
+        put(target, 1, chunks()[1])
     monkeypatch.undo()
     assert sorted(p.name for p in tmp_path.iterdir()) == [".chunks", "patients-000000.ndjson"]
     assert [record.chunk for record in sink(tmp_path).records()] == [0]
@@ -339,7 +375,7 @@ def test_a_path_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(
         JobError, match=r"cannot write patients-000000.ndjson in .*: part of the path is a file"
     ):
-        sink(tmp_path / "file" / "below").write(0, chunks()[0])
+        put(sink(tmp_path / "file" / "below"), 0, chunks()[0])
     with pytest.raises(JobError, match="nowhere:// URLs cannot be used here"):
         sink("nowhere://bucket/data")
 
@@ -369,7 +405,7 @@ def test_differences_name_parameters_counts_and_the_first_patient(tmp_path: Path
     target = sink(tmp_path / "two", seed=2, patients=3)
     cohort = three_patients(0)
     cohort.measurements.value[0] = 99.0
-    target.finish([target.write(0, omop_tables(SURROUNDINGS, cohort))])
+    target.finish([put(target, 0, omop_tables(SURROUNDINGS, cohort))])
 
     assert differences(str(tmp_path / "one"), str(tmp_path / "same")) == []
     found = differences(str(tmp_path / "one"), str(tmp_path / "two"))
@@ -379,6 +415,6 @@ def test_differences_name_parameters_counts_and_the_first_patient(tmp_path: Path
 
 def test_records_of_chunks_travel_as_json(tmp_path: Path) -> None:
     """Workers may send them on."""
-    record = sink(tmp_path).write(0, chunks()[0])
+    record = put(sink(tmp_path), 0, chunks()[0])
 
     assert ChunkRecord.from_json(record.to_json()) == record

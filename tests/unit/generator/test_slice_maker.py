@@ -10,7 +10,8 @@ import pytest
 
 from carebus_contracts.jobs import GenerateJob, SliceDone
 from carebus_contracts.slices import GenerateSlice
-from carebus_generator.data_set import DataSets
+from carebus_generator.data_sets import DataSets
+from carebus_generator.domain.bundles import BLOCK_PATIENTS
 from carebus_generator.handlers import SliceMaker
 from carebus_generator.outputs import Outputs
 from carebus_generator.settings import GeneratorSettings
@@ -19,21 +20,24 @@ from carebus_runtime.received import Outgoing
 
 
 class Bus:
-    """A producer that keeps what it is given, batch by batch; nobody cancels anything."""
+    """A producer that keeps what it is given, batch by batch; the job is cancelled after some of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, cancel_after: int) -> None:
         self.batches: list[list[Outgoing]] = []
+        self._cancel_after = cancel_after
 
     async def send(self, outgoing: list[Outgoing]) -> None:
         """Keep a batch."""
         self.batches.append(outgoing)
 
     def cancelled(self, _job_id: str) -> bool:
-        """Never."""
-        return False
+        """After that many batches."""
+        return len(self.batches) >= self._cancel_after
 
 
-async def slice_of(tmp_path: Path, *, count: int, **options: Any) -> tuple[SliceDone, list[list[Outgoing]]]:
+async def slice_of(
+    tmp_path: Path, *, count: int, cancel_after: int = 10**9, **options: Any
+) -> tuple[SliceDone, list[list[Outgoing]]]:
     """Make the first patients of a job over the preset training, in one slice."""
     given = {"source": "training", "scenario": "training", "total": count, "targets": ("openemr",)} | options
     job = GenerateJob.model_validate({"kind": "generate", **given})
@@ -41,7 +45,7 @@ async def slice_of(tmp_path: Path, *, count: int, **options: Any) -> tuple[Slice
         job_id="j", slice=1, kind="patients", first=0, count=count, accepted_ms=1_700_000_000_000, job=job,
         fingerprint=DataSets(1).of(job).made_from.fingerprint,
     )  # fmt: skip
-    bus, offload = Bus(), Offload("test")
+    bus, offload = Bus(cancel_after), Offload("test")
     settings = GeneratorSettings(allowed_roots=(str(tmp_path),))
     maker = SliceMaker(
         DataSets(1), Outputs(settings), producer=cast(Any, bus), offload=offload, controls=cast(Any, bus)
@@ -58,3 +62,33 @@ async def test_every_patient_says_whether_documents_are_filed(tmp_path: Path, do
 
     said = {one.envelope.filing for batch in batches for one in batch if one.envelope}
     assert said == {documents}
+
+
+async def test_records_go_out_a_few_at_a_time(tmp_path: Path) -> None:
+    """However large the chunk: a worker's memory is that of some patients. All go out once, in order."""
+    done, batches = await slice_of(tmp_path, count=3_000, chunk_patients=3_000, targets=["postgres"])
+
+    assert max(len(batch) for batch in batches) <= BLOCK_PATIENTS
+    assert [one.key for batch in batches for one in batch] == [
+        f"training/{person_id}".encode() for person_id in range(1, 3_001)
+    ]
+    assert (done.persons, done.messages, done.tables["person"].emitted) == (3_000, 3_000, 3_000)
+
+
+async def test_the_chunk_changes_no_record_and_no_hash(tmp_path: Path) -> None:
+    """Chunks are made in parts of another size; files are written on the way."""
+    files = [{"format": "ndjson", "url": str(tmp_path / "a")}, {"format": "csv", "url": str(tmp_path / "b")}]
+    one, some = await slice_of(tmp_path, count=2_500, chunk_patients=2_500, files=files)
+    other, others = await slice_of(tmp_path, count=2_500, chunk_patients=300)
+
+    assert one.digest == other.digest
+    assert [m.value for batch in some for m in batch] == [m.value for batch in others for m in batch]
+
+
+async def test_a_cancel_within_a_chunk_leaves_no_files_of_it(tmp_path: Path) -> None:
+    """Nothing under a final name, and nothing temporary."""
+    files = [{"format": form, "url": str(tmp_path / form)} for form in ("ndjson", "json", "csv", "parquet")]
+    done, batches = await slice_of(tmp_path, count=1_000, chunk_patients=1_000, files=files, cancel_after=2)
+
+    assert (done.persons, len(batches)) == (0, 2)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from carebus_contracts.jobs import AcceptedJob, GenerateJob
 from carebus_contracts.slices import GenerateSlice
 from carebus_contracts.topics import GENERATE_PLANNER, GENERATE_SLICES, GENERATOR, JOB_ACCEPTED
-from carebus_generator.data_set import DataSets
+from carebus_generator.data_sets import DataSets
 from carebus_generator.domain.scenario import preset_names
 from carebus_generator.handlers import SliceMaker
 from carebus_generator.outputs import Outputs

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import NamedTuple
@@ -20,9 +21,12 @@ from carebus_contracts.omop.bundle import encode_reference
 from carebus_contracts.slices import GenerateSlice
 from carebus_contracts.topics import JOB_EVENTS, OMOP_RECORDS
 from carebus_contracts.versions import Version
-from carebus_generator.data_set import DataSet, DataSets
+from carebus_generator.adapters.sinks import ChunkInWork
+from carebus_generator.data_set import DataSet
+from carebus_generator.data_sets import DataSets
 from carebus_generator.domain.bundles import CDM_VERSION
-from carebus_generator.domain.digest import added, chunk_digest
+from carebus_generator.domain.digest import added
+from carebus_generator.domain.omop import OmopChunk
 from carebus_generator.domain.omop.references import reference_tables
 from carebus_generator.outputs import Outputs
 from carebus_generator.showing.realism_files import realism_files
@@ -41,6 +45,10 @@ class _Record(NamedTuple):
     key: bytes
     value: bytes
     contract: str
+
+
+Steps = Generator[list[_Record], None, None]
+"""Records of some patients at a time."""
 
 
 @dataclass(slots=True)
@@ -115,21 +123,25 @@ class SliceMaker:
     async def _make(self, work: GenerateSlice, attempt: str, made: _Made) -> None:
         self._stop_if_cancelled(work)
         steps = self._steps(work, made)
-        async for (records,) in self._offload.chunks(steps, 1):
-            self._stop_if_cancelled(work)
-            outgoing = []
-            for record in records:
-                outgoing.append(_outgoing(record, work, attempt, made.messages))
-                made.messages += 1
-                made.bytes += len(record.value)
-            if outgoing:
-                await self._producer.send(outgoing)
+        try:
+            async for (records,) in self._offload.chunks(steps, 1):
+                self._stop_if_cancelled(work)
+                outgoing = []
+                for record in records:
+                    outgoing.append(_outgoing(record, work, attempt, made.messages))
+                    made.messages += 1
+                    made.bytes += len(record.value)
+                if outgoing:
+                    await self._producer.send(outgoing)
+        finally:
+            # In its own thread: a step may be under way. Files of a chunk that is not whole go.
+            await self._offload.run(steps.close)
 
     def _stop_if_cancelled(self, work: GenerateSlice) -> None:
         if self._controls.cancelled(work.job_id):
             raise _Cancelled
 
-    def _steps(self, work: GenerateSlice, made: _Made) -> Iterator[list[_Record]]:
+    def _steps(self, work: GenerateSlice, made: _Made) -> Steps:
         """Do the slice step by step, and yield the records of each."""
         data_set = self._data_sets.planned(work.fingerprint, work.job)
         match work.kind:
@@ -143,33 +155,42 @@ class SliceMaker:
                     sink.finish(sink.records(), report)
                     yield []
 
-    def _patients(self, data_set: DataSet, work: GenerateSlice, made: _Made) -> Iterator[list[_Record]]:
+    def _patients(self, data_set: DataSet, work: GenerateSlice, made: _Made) -> Steps:
         job = work.job
         sinks = self._outputs.sinks(job, data_set)
         for first in range(work.first, work.first + work.count, job.chunk_patients):
             count = min(job.chunk_patients, work.first + work.count - first)
             # Looked up for each chunk, so that what is in use is never what the cache lets go.
             data_set = self._data_sets.planned(work.fingerprint, job)
-            chunk = data_set.chunk(first, count)
-            blocks = list(data_set.writer.blocks(chunk.persons, chunk.tables))
-            for sink in sinks:
-                sink.write(first // job.chunk_patients, chunk, blocks)
-            made.digests.append(chunk_digest(first, [bundle for block in blocks for bundle in block]))
-            made.persons += count
-            made.rows.update(chunk.counts)
-            person_id = chunk.persons.first
-            if not job.targets:
-                yield []
-                continue
-            for block in blocks:
+            with ExitStack() as files:
+                number = first // job.chunk_patients
+                chunks = [files.enter_context(sink.writing(number, first, count)) for sink in sinks]
+                for part in data_set.parts(first, count):
+                    for chunk in chunks:
+                        chunk.rows(part)
+                    made.rows.update(part.counts)
+                    yield from self._bundles(data_set, part, job, chunks, made)
+
+    def _bundles(
+        self, data_set: DataSet, part: OmopChunk, job: GenerateJob, chunks: Sequence[ChunkInWork], made: _Made
+    ) -> Steps:
+        person_id = part.persons.first
+        for block, digest in data_set.blocks(part):
+            for chunk in chunks:
+                chunk.bundles(block, digest)
+            made.digests.append(digest)
+            made.persons += len(block)
+            if job.targets:
                 yield [
                     _Record(f"{job.source}/{person_id + n}".encode(), _named(bundle, job), PERSON_CONTRACT)
                     for n, bundle in enumerate(block)
                 ]
-                person_id += len(block)
+            person_id += len(block)
+        # Also without records: time to look whether the job was cancelled.
+        yield []
 
 
-def _references(data_set: DataSet, job: GenerateJob, made: _Made) -> Iterator[list[_Record]]:
+def _references(data_set: DataSet, job: GenerateJob, made: _Made) -> Steps:
     """The rows that belong to no person; they are few, so a table is a chunk."""
     for table, rows in reference_tables(data_set.surroundings).items():
         made.rows[table] += len(rows)

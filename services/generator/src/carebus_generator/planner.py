@@ -10,7 +10,7 @@ from carebus_contracts.jobs import GenerateJob
 from carebus_contracts.slices import GenerateSlice
 from carebus_contracts.topics import GENERATE_SLICES
 from carebus_generator.adapters.disks import disk_warnings
-from carebus_generator.data_set import DataSets
+from carebus_generator.data_sets import DataSets
 from carebus_generator.domain.estimates import Estimate, estimate, readable
 from carebus_generator.outputs import Outputs
 from carebus_runtime.planning import Active

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
 from carebus_generator.adapters.folders import Folder
 from carebus_generator.adapters.manifests import ChunkRecord, Piece
 from carebus_generator.adapters.packing import Packing
-from carebus_generator.adapters.sinks import Blocks
-from carebus_generator.adapters.writing import PARTS, joined, moved, piece
-from carebus_generator.domain.omop import OmopChunk, Surroundings
+from carebus_generator.adapters.sinks import ChunkFiles
+from carebus_generator.adapters.writing import PARTS, in_order_of_tables, joined, moved, piece, table_files
+from carebus_generator.domain.omop import Surroundings
+from carebus_generator.domain.omop.columns import Table
 from carebus_generator.domain.omop.references import reference_tables
 from carebus_generator.domain.text import CSV, csv_value, row_pieces, written
 
@@ -23,21 +25,27 @@ class CsvFiles:
         self._packing = packing
         self._surroundings = surroundings
 
-    def write(self, number: int, chunk: OmopChunk, blocks: Blocks) -> list[Piece]:
-        """Write the chunk's rows of each table; the first chunk has the headers."""
-        pieces: list[Piece] = []
-        for name, table in chunk.tables.items():
-            if not len(table) and chunk.first:
-                continue
-            path = f"{PARTS}/{name}/{number:06d}"
-            with piece(self._folder, path, self._packing, pieces, table=name) as write:
-                if not chunk.first:
+    @contextmanager
+    def writing(self, number: int, pieces: list[Piece]) -> Iterator[ChunkFiles]:
+        """Write the chunk's rows of each table; the first chunk has the headers, and all tables."""
+
+        @contextmanager
+        def file(name: str) -> Iterator[Callable[[Table], None]]:
+            with piece(
+                self._folder, f"{PARTS}/{name}/{number:06d}", self._packing, pieces, table=name
+            ) as write:
+                if not number:
                     write(",".join(PERSON_TABLES[name].columns).encode() + b"\n")
-                for text in written([*row_pieces(table.columns.values(), CSV), b"\n"], 0, len(table)):
-                    write(text)
-        for _ in blocks:
-            pass  # only their hash is wanted here
-        return pieces
+
+                def take(table: Table) -> None:
+                    for text in written([*row_pieces(table.columns.values(), CSV), b"\n"], 0, len(table)):
+                        write(text)
+
+                yield take
+
+        with table_files(file, every_table=not number) as take_rows:
+            yield ChunkFiles(rows=take_rows)
+        in_order_of_tables(pieces)
 
     def finish(self, chunks: Sequence[ChunkRecord]) -> tuple[list[Piece], list[ChunkRecord]]:
         """Put the parts of each table together, and write the tables that belong to no person."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, repeat
 
 from carebus_generator.adapters.folders import Folder
 from carebus_generator.adapters.manifests import ChunkRecord, Piece
 from carebus_generator.adapters.packing import Packing
-from carebus_generator.adapters.sinks import Blocks
+from carebus_generator.adapters.sinks import ChunkFiles
 from carebus_generator.adapters.writing import PARTS, joined, moved, piece
-from carebus_generator.domain.omop import OmopChunk
 
 
 class NdjsonFiles:
@@ -19,14 +20,12 @@ class NdjsonFiles:
         self._folder = folder
         self._packing = packing
 
-    def write(self, number: int, chunk: OmopChunk, blocks: Blocks) -> list[Piece]:
+    @contextmanager
+    def writing(self, number: int, pieces: list[Piece]) -> Iterator[ChunkFiles]:
         """Write the file of a chunk."""
-        pieces: list[Piece] = []
         name = f"patients-{number:06d}.ndjson{self._packing.suffix}"
         with piece(self._folder, name, self._packing, pieces) as write:
-            for block in blocks:
-                write(b"\n".join(block) + b"\n")
-        return pieces
+            yield ChunkFiles(bundles=lambda block: write(b"\n".join(block) + b"\n"))
 
     def finish(self, chunks: Sequence[ChunkRecord]) -> tuple[list[Piece], list[ChunkRecord]]:
         """Leave the files as they are."""
@@ -43,15 +42,12 @@ class JsonFiles:
         self._folder = folder
         self._packing = packing
 
-    def write(self, number: int, chunk: OmopChunk, blocks: Blocks) -> list[Piece]:
+    @contextmanager
+    def writing(self, number: int, pieces: list[Piece]) -> Iterator[ChunkFiles]:
         """Write the chunk's part of the array."""
-        pieces: list[Piece] = []
-        between = b",\n" if chunk.first else b"[\n"
+        between = chain([b",\n" if number else b"[\n"], repeat(b",\n"))
         with piece(self._folder, f"{PARTS}/{number:06d}", self._packing, pieces) as write:
-            for block in blocks:
-                write(between + b",\n".join(block))
-                between = b",\n"
-        return pieces
+            yield ChunkFiles(bundles=lambda block: write(next(between) + b",\n".join(block)))
 
     def finish(self, chunks: Sequence[ChunkRecord]) -> tuple[list[Piece], list[ChunkRecord]]:
         """Put the parts together, and close the array."""

@@ -14,24 +14,18 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
 from carebus_contracts.errors import JobError
 from carebus_generator.adapters.disks import disk_warnings
-from carebus_generator.adapters.manifests import ChunkRecord, Format, MadeFrom, Manifest
+from carebus_generator.adapters.manifests import ChunkRecord, Format, Manifest
 from carebus_generator.adapters.packing import Compression, Packing
-from carebus_generator.adapters.sinks import Sink, open_sink
-from carebus_generator.domain.catalogue import data_text
-from carebus_generator.domain.draws import MODEL_VERSION
+from carebus_generator.adapters.sinks import open_sink
+from carebus_generator.data_set import DataSet, made_from
 from carebus_generator.domain.estimates import estimate
-from carebus_generator.domain.making import make_cohort
-from carebus_generator.domain.model import Model, compile_model
-from carebus_generator.domain.omop import Surroundings, omop_tables
 from carebus_generator.domain.scenario import Scenario
-from carebus_generator.domain.surroundings import surroundings_of
 from carebus_generator.showing.realism_files import realism_files
 
 PROGRESS_S = 0.25
@@ -94,7 +88,7 @@ def run(
     records = {record.chunk: record for record in maker.sink.records()}
     if not records:
         files = [(order.url, order.format, order.compression)]
-        for warning in disk_warnings(estimate(maker.model), files):
+        for warning in disk_warnings(estimate(maker.data_set.model), files):
             on_warning(warning)
     total = order.scenario.total
     chunks = -(-total // order.chunk_patients)
@@ -114,7 +108,7 @@ def run(
             if now - told >= PROGRESS_S:
                 told = now
                 on_progress(Progress(done, total, now - began, resumed))
-    manifest = maker.sink.finish([*records.values()], partial(realism_files, maker.model))
+    manifest = maker.sink.finish([*records.values()], partial(realism_files, maker.data_set.model))
     maker.sink.sweep()
     on_progress(Progress(done, total, time.monotonic() - began, resumed))
     return manifest
@@ -125,47 +119,32 @@ class Maker:
 
     def __init__(self, order: Order) -> None:
         self._size = order.chunk_patients
-        self.model = compile_model(order.scenario, order.seed)
-        self._surroundings = surroundings_of(self.model, order.source, order.first_person_id)
-        self.sink = sink_of(order, self.model, self._surroundings)
+        origin = made_from(
+            order.scenario, source=order.source, seed=order.seed, first_person_id=order.first_person_id
+        )
+        self.data_set = DataSet.compiled(order.scenario, origin)
+        self.sink = open_sink(
+            order.url, origin, self.data_set.surroundings, form=order.format, packing=_packing(order)
+        )
 
     def __call__(self, number: int) -> ChunkRecord:
         """Make and write a chunk."""
-        # nothing here holds on to the cohort: its columns are a quarter of the memory
-        chunk = omop_tables(self._surroundings, make_cohort(self.model, number * self._size, self._size))
-        return self.sink.write(number, chunk)
+        first = number * self._size
+        count = min(self._size, self.data_set.patients - first)
+        with self.sink.writing(number, first, count) as chunk:
+            for part in self.data_set.parts(first, count):
+                chunk.rows(part)
+                for block, digest in self.data_set.blocks(part):
+                    chunk.bundles(block, digest)
+        return chunk.record
 
 
-def sink_of(order: Order, model: Model, surroundings: Surroundings) -> Sink:
-    """Return the sink of an order.
+def _packing(order: Order) -> Packing:
+    if order.key_file is None:
+        return Packing(order.compression)
+    from carebus_generator.adapters.encryption import Key  # noqa: PLC0415 - 6 MB
 
-    Raises:
-        JobError: The URL or the key file cannot be used.
-    """
-    key = None
-    if order.key_file is not None:
-        from carebus_generator.adapters.encryption import Key  # noqa: PLC0415 - 6 MB
-
-        key = Key.read(order.key_file)
-    packing = Packing(order.compression, key)
-    return open_sink(
-        order.url, made_from(model, surroundings), surroundings, form=order.format, packing=packing
-    )
-
-
-def made_from(model: Model, surroundings: Surroundings) -> MadeFrom:
-    """Return what decides every value of a data set."""
-    return MadeFrom(
-        source=surroundings.source,
-        scenario=model.scenario.name,
-        scenario_hash=model.digest,
-        seed=model.seed,
-        model_version=MODEL_VERSION,
-        catalogue_hash=sha256(data_text("codes.csv").encode()).hexdigest(),
-        mode=model.scenario.mode,
-        patients=model.scenario.total,
-        first_person_id=surroundings.first_person_id,
-    )
+    return Packing(order.compression, Key.read(order.key_file))
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -13,10 +14,11 @@ from carebus_contracts.omop.catalog import PERSON_TABLES, REFERENCE_TABLES
 from carebus_generator.adapters.arrow_columns import arrow_column, arrow_schema
 from carebus_generator.adapters.folders import Folder
 from carebus_generator.adapters.manifests import ChunkRecord, Piece
-from carebus_generator.adapters.packing import Packing
-from carebus_generator.adapters.sinks import Blocks
-from carebus_generator.adapters.writing import piece
-from carebus_generator.domain.omop import OmopChunk, Surroundings
+from carebus_generator.adapters.packing import WRITE_BYTES, Packing
+from carebus_generator.adapters.sinks import ChunkFiles
+from carebus_generator.adapters.writing import in_order_of_tables, piece, table_files
+from carebus_generator.domain.omop import Surroundings
+from carebus_generator.domain.omop.columns import Table
 from carebus_generator.domain.omop.references import reference_tables
 
 
@@ -31,38 +33,70 @@ class ParquetFiles:
         self._packing = packing
         self._surroundings = surroundings
 
-    def write(self, number: int, chunk: OmopChunk, blocks: Blocks) -> list[Piece]:
+    @contextmanager
+    def writing(self, number: int, pieces: list[Piece]) -> Iterator[ChunkFiles]:
         """Write a file for each table that has rows; the first chunk has all tables."""
-        pieces: list[Piece] = []
-        for name, table in chunk.tables.items():
-            if not len(table) and chunk.first:
-                continue
+
+        @contextmanager
+        def file(name: str) -> Iterator[Callable[[Table], None]]:
             schema = arrow_schema(PERSON_TABLES[name])
-            arrays = [
-                arrow_column(column, len(table), schema.field(place).type)
-                for place, column in enumerate(table.columns.values())
-            ]
-            path = f"{name}/part-{number:06d}.parquet{self._packing.suffix}"
-            self._write(path, pa.Table.from_arrays(arrays, schema=schema), pieces, name)
-        for _ in blocks:
-            pass  # only their hash is wanted here
-        return pieces
+            with self._file(f"{name}/part-{number:06d}", schema, pieces, name) as writer:
+
+                def take(table: Table) -> None:
+                    arrays = [
+                        arrow_column(column, len(table), schema.field(place).type)
+                        for place, column in enumerate(table.columns.values())
+                    ]
+                    writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+                yield take
+
+        with table_files(file, every_table=not number) as take_rows:
+            yield ChunkFiles(rows=take_rows)
+        in_order_of_tables(pieces)
 
     def finish(self, chunks: Sequence[ChunkRecord]) -> tuple[list[Piece], list[ChunkRecord]]:
         """Write the tables that belong to no person."""
         files = [p for chunk in chunks for p in chunk.pieces]
         for name, rows in reference_tables(self._surroundings).items():
             schema = arrow_schema(REFERENCE_TABLES[name])
-            table = pa.Table.from_pylist([row._asdict() for row in rows], schema=schema)
-            self._write(f"{name}/part-000000.parquet{self._packing.suffix}", table, files, name)
+            with self._file(f"{name}/part-000000", schema, files, name) as writer:
+                writer.write_table(pa.Table.from_pylist([row._asdict() for row in rows], schema=schema))
         return files, list(chunks)
 
     def tidy(self) -> None:
         """Nothing is left over."""
 
-    def _write(self, path: str, table: Any, pieces: list[Piece], name: str) -> None:
-        # a chunk of a table is a few megabytes packed
-        packed = io.BytesIO()
-        pq.write_table(table, packed, compression="zstd", compression_level=1, store_schema=False)
+    @contextmanager
+    def _file(self, path: str, schema: Any, pieces: list[Piece], name: str) -> Iterator[Any]:
+        path = f"{path}.parquet{self._packing.suffix}"
         with piece(self._folder, path, self._packing, pieces, table=name) as write:
-            write(packed.getvalue())
+            # pyarrow writes some hundred bytes at a time
+            below = io.BufferedWriter(_Written(write), WRITE_BYTES)
+            with pq.ParquetWriter(
+                below, schema, compression="zstd", compression_level=1, store_schema=False
+            ) as writer:
+                yield writer
+            below.flush()
+
+
+class _Written(io.RawIOBase):
+    """A function that takes bytes, as a file that knows where it is."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._bytes = 0
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Pass bytes on."""
+        self._write(bytes(data))
+        self._bytes += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Return how many there were."""
+        return self._bytes

@@ -6,7 +6,10 @@ nothing that counts, and doing a chunk again replaces the same files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
@@ -23,20 +26,25 @@ from carebus_generator.adapters.manifests import (
     read_manifest,
 )
 from carebus_generator.adapters.packing import Packing
-from carebus_generator.domain.bundles import BundleWriter, References
-from carebus_generator.domain.digest import added, chunk_digest, data_set_hash
+from carebus_generator.domain.digest import added, data_set_hash
 from carebus_generator.domain.omop import OmopChunk, Surroundings
 
-Blocks = Iterable[Sequence[bytes]]
-"""Bundles of a chunk, some at a time."""
 Beside = Callable[[], Mapping[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFiles:
+    """The files of a chunk, while it is written: what they take, a few patients at a time."""
+
+    rows: Callable[[OmopChunk], object] = lambda _: None
+    bundles: Callable[[Sequence[bytes]], object] = lambda _: None
 
 
 class Layout(Protocol):
     """How chunks become files."""
 
-    def write(self, number: int, chunk: OmopChunk, blocks: Blocks) -> list[Piece]:
-        """Write the files of a chunk; all of ``blocks`` must be taken.
+    def writing(self, number: int, pieces: list[Piece]) -> AbstractContextManager[ChunkFiles]:
+        """Open the files of a chunk; at the end of the block they are there, and in ``pieces``.
 
         Raises:
             JobError: They cannot be written.
@@ -49,50 +57,76 @@ class Layout(Protocol):
         """Remove what is no longer needed; the manifest is there."""
 
 
+class ChunkInWork:
+    """A chunk that is written: rows of some of its patients, then their bundles, until all are there.
+
+    Memory is that of what is given at a time. Where the chunk is done already, nothing is written.
+    """
+
+    def __init__(self, files: ChunkFiles) -> None:
+        self._files = files
+        self.counts: Counter[str] = Counter()
+        self.digests: list[str] = []
+        self.record: ChunkRecord
+        """There at the end."""
+
+    def rows(self, part: OmopChunk) -> None:
+        """Take the rows of the next patients."""
+        self.counts.update(part.counts)
+        self._files.rows(part)
+
+    def bundles(self, block: Sequence[bytes], digest: str) -> None:
+        """Take the next bundles of these patients, and their part of the data-set hash."""
+        self.digests.append(digest)
+        self._files.bundles(block)
+
+
 class Sink:
     """Writes one data set to one folder."""
 
     def __init__(
-        self, folder: Folder, made_from: MadeFrom, form: Format, packing: Packing, *,
-        surroundings: Surroundings, layout: Layout,
-    ) -> None:  # fmt: skip
+        self, folder: Folder, made_from: MadeFrom, form: Format, packing: Packing, layout: Layout
+    ) -> None:
         self._folder = folder
         self._made_from = made_from
         self._format: Format = form
         self._packing = packing
-        self._writer = BundleWriter(References.of(surroundings))
         self._layout = layout
 
-    def write(self, number: int, chunk: OmopChunk, blocks: Blocks | None = None) -> ChunkRecord:
-        """Write a chunk, and its record; a chunk that is done is left as it is.
+    @contextmanager
+    def writing(self, number: int, first: int, patients: int) -> Iterator[ChunkInWork]:
+        """Write a chunk, and its record at the end of the block; a chunk that is done is left as it is.
 
         Args:
             number: The chunk's number, from 0.
-            chunk: Its patients.
-            blocks: Their bundles, where somebody made them already.
+            first: Index of its first patient.
+            patients: How many it has.
 
         Raises:
             JobError: It cannot be written.
         """
-        if done := self._done(number, chunk):
-            return done
-        digests: list[str] = []
-        bundles = self._writer.blocks(chunk.persons, chunk.tables) if blocks is None else blocks
-        pieces = self._layout.write(number, chunk, _digested(bundles, chunk.first, digests))
-        record = ChunkRecord(
+        if done := self._done(number, first, patients):
+            chunk = ChunkInWork(ChunkFiles())
+            chunk.record = done
+            yield chunk
+            return
+        pieces: list[Piece] = []
+        with self._layout.writing(number, pieces) as files:
+            chunk = ChunkInWork(files)
+            yield chunk
+        chunk.record = ChunkRecord(
             chunk=number,
-            first=chunk.first,
-            patients=len(chunk),
-            counts=chunk.counts,
-            digest=added(digests),
+            first=first,
+            patients=patients,
+            counts=dict(chunk.counts),
+            digest=added(chunk.digests),
             pieces=tuple(pieces),
             fingerprint=self._fingerprint,
         )
         with self._folder.new(_record_name(number)) as file:
-            file.write(record.to_json())
-        return record
+            file.write(chunk.record.to_json())
 
-    def _done(self, number: int, chunk: OmopChunk) -> ChunkRecord | None:
+    def _done(self, number: int, first: int, patients: int) -> ChunkRecord | None:
         """Return the record of a chunk that is done.
 
         Files of a finished chunk are never written again: encrypted ones would have other bytes.
@@ -104,7 +138,7 @@ class Sink:
             found = next((record for record in manifest.chunks if record.chunk == number), None)
         else:
             return None
-        if found is None or (found.first, found.patients) != (chunk.first, len(chunk)):
+        if found is None or (found.first, found.patients) != (first, patients):
             raise JobError(
                 f"{self._folder.url} holds chunks of another size; go on with that size, or choose an empty folder"
             )
@@ -216,13 +250,6 @@ def _record_name(number: int) -> str:
     return f"{RECORDS}/{number:06d}.json"
 
 
-def _digested(blocks: Blocks, first: int, digests: list[str]) -> Iterator[Sequence[bytes]]:
-    for block in blocks:
-        digests.append(chunk_digest(first, block))
-        first += len(block)
-        yield block
-
-
 def open_sink(
     url: str, made_from: MadeFrom, surroundings: Surroundings, *, form: Format, packing: Packing
 ) -> Sink:
@@ -248,4 +275,4 @@ def open_sink(
 
             packing = Packing(key=packing.key)  # Parquet compresses by itself, column by column
             layout = ParquetFiles(folder, packing, surroundings)
-    return Sink(folder, made_from, form, packing, surroundings=surroundings, layout=layout)
+    return Sink(folder, made_from, form, packing, layout)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import BinaryIO
 
+from carebus_contracts.omop.catalog import PERSON_TABLES
 from carebus_generator.adapters.folders import COPY_BYTES, Folder
 from carebus_generator.adapters.manifests import ChunkRecord, Piece
 from carebus_generator.adapters.packing import Hashed, Packing, packed
+from carebus_generator.domain.omop import OmopChunk
+from carebus_generator.domain.omop.columns import Table
 
 PARTS = ".parts"
 """Folder of pieces that are to be put together."""
@@ -24,6 +27,37 @@ def piece(
         with packed(hashed, packing) as write:
             yield write
     found.append(Piece(path=name, bytes=hashed.bytes, sha256=hashed.sha256, table=table))
+
+
+TableFile = Callable[[str], AbstractContextManager[Callable[[Table], None]]]
+"""Opens the file of a table, and gives what takes its rows."""
+
+
+@contextmanager
+def table_files(file: TableFile, *, every_table: bool) -> Iterator[Callable[[OmopChunk], None]]:
+    """Give what takes the rows of patients, in a file a table that is open until the end of the block.
+
+    Args:
+        file: Opens one.
+        every_table: Also those that have no rows.
+    """
+    takers: dict[str, Callable[[Table], None]] = {}
+    with ExitStack() as files:
+
+        def take(part: OmopChunk) -> None:
+            for name, table in part.tables.items():
+                if name not in takers and (len(table) or every_table):
+                    takers[name] = files.enter_context(file(name))
+                if len(table):
+                    takers[name](table)
+
+        yield take
+
+
+def in_order_of_tables(pieces: list[Piece]) -> None:
+    """Sort pieces as OMOP's tables are; they are finished in another order."""
+    places = [*PERSON_TABLES]
+    pieces.sort(key=lambda one: places.index(one.table or ""))
 
 
 def joined(
