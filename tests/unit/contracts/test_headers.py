@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from carebus_contracts.headers import Envelope, read_headers, write_headers
+from carebus_contracts.jobs import JOB_ID
 from carebus_contracts.model import ranges_of
 from carebus_contracts.versions import Version
 
@@ -20,7 +22,7 @@ words = st.text(
     st.builds(
         Envelope,
         contract=words,
-        job_id=words,
+        job_id=st.from_regex(JOB_ID, fullmatch=True).filter(lambda text: text.isascii() and "\n" not in text),
         slice=st.integers(0, 10**9),
         attempt=words,
         ordinal=st.integers(0, 10**9),
@@ -66,3 +68,15 @@ def test_a_number_of_thousands_of_digits_is_no_number() -> None:
     envelope = read_headers([("carebus-slice", b"9" * 5_000), ("carebus-ordinal", b"7")])
 
     assert (envelope.slice, envelope.ordinal) == (-1, 7)
+
+
+@pytest.mark.parametrize("hostile", ["../../outside", "a/b", "a~b", "x" * 200, "nightly\n"])
+def test_an_id_that_no_job_has_is_left_out(hostile: str) -> None:
+    """Names of files are made of it."""
+    assert read_headers([("carebus-job", hostile.encode())]).job_id == ""
+
+
+@pytest.mark.parametrize("hostile", ["-5", "1_000", " 7", "7.", "7.-1", "1" * 30, "1.2.3", "٣"])
+def test_a_version_is_two_plain_numbers(hostile: str) -> None:
+    """Python reads more as a number than targets do."""
+    assert read_headers([("carebus-version", hostile.encode())]).version == Version(0)

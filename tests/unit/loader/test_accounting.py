@@ -65,7 +65,7 @@ def test_what_was_refused_or_discarded_counts_no_rows() -> None:
 def test_rows_of_a_document() -> None:
     """All that is in it shares its fate."""
     document = CcdaDocument(
-        source="s", person_id=1, document_id="d", hash="h", xml="", mapped={"note": 2, "death": 0}
+        source="s", person_id=1, document_id="d", hash="00", xml="", mapped={"note": 2, "death": 0}
     )
 
     assert rows_of_document(document, Written(Result.UNCHANGED)) == {"note": {"unchanged": 2}}

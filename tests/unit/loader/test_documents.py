@@ -6,12 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carebus_contracts.documents import CcdaDocument
-from carebus_contracts.errors import ConfigurationError
+from carebus_contracts.errors import ConfigurationError, InvalidMessage
 from carebus_contracts.receipts import Result
 from carebus_contracts.versions import Version, content_hash
 from carebus_loader.adapters.documents import DocumentsSettings, DocumentStore
@@ -266,3 +267,22 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="CAREBUS_DOCUMENTS_URL"):
         await a_store(tmp_path / "file" / "sub")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"source": "../../outside"},
+        {"source": "a/b"},
+        {"hash": "../../outside"},
+        {"hash": "a-b"},
+        {"of_job": "../../outside"},
+    ],
+)
+def test_a_document_cannot_choose_where_it_lies(hostile: dict[str, str]) -> None:
+    """Source and hash are parts of its path, so they are looked at before it reaches a store."""
+    told = {"source": "lab", "person_id": 7, "document_id": "d", "hash": "00", "xml": "<ClinicalDocument/>"}
+
+    CcdaDocument.from_json(orjson.dumps(told))
+    with pytest.raises(InvalidMessage):
+        CcdaDocument.from_json(orjson.dumps(told | hostile))

@@ -12,7 +12,7 @@ import pytest
 from carebus_contracts.addressing import addressed
 from carebus_contracts.claims import ClaimCheck
 from carebus_contracts.errors import PayloadMissing
-from carebus_contracts.headers import Envelope
+from carebus_contracts.headers import Envelope, read_headers
 from carebus_contracts.topics import JOB_STATES, OMOP_RECORDS, plans
 from carebus_contracts.versions import Version
 from carebus_runtime.blob_marks import BlobMark, name_of, read_name
@@ -152,12 +152,13 @@ async def test_payloads_that_are_stored_at_the_same_time_are_all_there(
 async def test_headers_cannot_choose_where_a_mark_lies(
     store: BlobStore, tmp_path: Path, hostile: str
 ) -> None:
-    """A job's id is a part of the mark's name only when it is one."""
-    envelope = Envelope(job_id=hostile, version=Version(5), targets=("postgres", f"/{hostile}"))
+    """Jobs and targets are parts of the mark's name only when they are some."""
+    text = hostile.encode()
+    headers = [("carebus-job", text), ("carebus-targets", b"postgres,/" + text), ("carebus-version", b"5.1")]
 
-    await store.check_in(b"payload", addressed(OMOP_RECORDS.name, b"lab/7", envelope))
+    await store.check_in(b"payload", addressed(OMOP_RECORDS.name, b"lab/7", read_headers(headers)))
 
     (mark,) = (path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size == 0)
     assert read_name(str(mark.relative_to(tmp_path))) == BlobMark(
-        True, Version(5), frozenset(("postgres",)), "", sha256(b"payload").hexdigest()
+        True, Version(5, 1), frozenset(("postgres",)), "", sha256(b"payload").hexdigest()
     )

@@ -6,10 +6,11 @@ record key or any other patient data: ``ce_subject`` is a keyed hash.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from carebus_contracts.jobs import Filing
+from carebus_contracts.jobs import JOB_ID, Filing
 from carebus_contracts.versions import Version
 
 Header = tuple[str, bytes]
@@ -72,10 +73,10 @@ def read_headers(headers: Iterable[Header]) -> Envelope:
     try:
         version = Version.parse(get(VERSION) or "0")
     except ValueError:
-        version = Version(0)
+        version = NO_VERSION
     return Envelope(
         contract=get(CONTRACT, ""),
-        job_id=get(JOB, ""),
+        job_id=get(JOB, "") if _JOB_ID.fullmatch(get(JOB, "")) else "",
         slice=_number(get(SLICE)),
         attempt=get(ATTEMPT, ""),
         ordinal=_number(get(ORDINAL)),
@@ -135,6 +136,8 @@ def write_headers(
     return headers
 
 
+_JOB_ID = re.compile(JOB_ID)
+"""Names of files and rows are made of a job's id: one that is none is left out."""
 _FILINGS: Mapping[str, Filing] = {"wanted": "wanted", "required": "required"}
 _OURS = frozenset(
     (CONTRACT, JOB, SLICE, ATTEMPT, ORDINAL, VERSION, TARGETS, DRY_RUN, FILING, CLAIM, TRACEPARENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ CONTENT_HASH_VERSION = 1
 """Enters every content hash; raise it when the way of hashing changes, so that all are written once more."""
 
 UNKNOWN_HASH = ""
+_VERSION = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,10}))?")
 
 
 class Version(NamedTuple):
@@ -31,8 +33,9 @@ class Version(NamedTuple):
         Raises:
             ValueError: The text is something else.
         """
-        v, _, order = text.partition(".")
-        return cls(int(v), int(order or 0))
+        if (found := _VERSION.fullmatch(text)) is None:
+            raise ValueError("a version is <v>.<ord>")
+        return cls(int(found[1]), int(found[2] or 0))
 
 
 def content_hash(*parts: bytes) -> str:

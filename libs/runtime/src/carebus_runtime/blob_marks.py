@@ -6,19 +6,16 @@ message that was sent by claim check. The key itself stands in the message only.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from carebus_contracts.addressing import Addressed
-from carebus_contracts.jobs import JOB_ID
 from carebus_contracts.topics import TARGETS
 from carebus_contracts.versions import Version
 
 ROOT = "subjects"
 _PERSON, _OTHER = "person", "other"
 _PART, _AND = "~", "+"
-_JOB_ID = re.compile(JOB_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +41,9 @@ def name_of(about: Addressed, sha256: str) -> str:
     """Return the mark of a message, relative to the store."""
     place = folder(about.source, about.subject, person=about.person_id is not None)
     version = f"{about.version.v:016x}-{about.version.ord:08x}"
-    # Both come from headers, which may say anything, and become the name of a file.
+    # They come from a header, which may say anything, and become part of the name of a file.
     targets = _AND.join(target for target in TARGETS if target in about.targets)
-    job_id = about.job_id if _JOB_ID.fullmatch(about.job_id) else ""
-    return f"{place}/{_PART.join((version, targets, job_id, sha256))}"
+    return f"{place}/{_PART.join((version, targets, about.job_id, sha256))}"
 
 
 def read_name(path: str) -> BlobMark | None:
