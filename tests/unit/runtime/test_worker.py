@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import AsyncExitStack
 from io import StringIO
 
 import pytest
@@ -60,3 +61,38 @@ async def test_an_exception_that_nobody_awaits_is_logged_without_its_text() -> N
 
     line = json.loads(stream.getvalue())
     assert (line["event"], line["exception"]) == ("task_failed_unseen", ["ValueError"])
+
+
+async def test_messages_are_taken_once_controls_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else messages of a job that was discarded would slip through when a worker starts."""
+    worker, known = Worker("test", WorkerSettings(), KafkaSettings()), asyncio.Event()
+    monkeypatch.setattr(worker.producer, "start", nothing)
+    worker.background(nothing, first=known)
+
+    async with AsyncExitStack() as stack:
+        starting = asyncio.create_task(worker._start(stack))
+        await asyncio.sleep(0.05)
+        before = starting.done(), await worker._ready()
+        known.set()
+        started = await starting
+
+    assert before == (False, "reading what jobs were told")
+    assert (started, await worker._ready()) == (True, "")
+
+
+async def test_a_worker_that_waits_for_controls_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM does not wait for Kafka."""
+    worker = Worker("test", WorkerSettings(), KafkaSettings())
+    monkeypatch.setattr(worker.producer, "start", nothing)
+    worker.background(nothing, first=asyncio.Event())
+
+    async with AsyncExitStack() as stack:
+        starting = asyncio.create_task(worker._start(stack))
+        await asyncio.sleep(0.05)
+        worker._stop.set()
+
+        assert await asyncio.wait_for(starting, 5) is False
+
+
+async def nothing() -> None:
+    """Do nothing."""

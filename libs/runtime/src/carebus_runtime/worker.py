@@ -62,6 +62,7 @@ class Worker:
         self._resources: list[Resource] = []
         self._consumptions: list[Consumption[Any]] = []
         self._background: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._awaited: list[asyncio.Event] = []
         self._routes: list[BaseRoute] = []
         self._stop = asyncio.Event()
         self._fault: FatalError | None = None
@@ -87,9 +88,18 @@ class Worker:
         """Topic and partition of all that is ours now."""
         return frozenset((c.topic, partition) for c in self._consumptions for partition in c.assignment)
 
-    def background(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a coroutine from before the first message to the end; when it raises the worker halts."""
+    def background(
+        self, work: Callable[[], Coroutine[Any, Any, None]], *, first: asyncio.Event | None = None
+    ) -> None:
+        """Run a coroutine from before the first message to the end; when it raises the worker halts.
+
+        Args:
+            work: The coroutine.
+            first: Set by it when messages may be taken; None is at once.
+        """
         self._background.append(work)
+        if first is not None:
+            self._awaited.append(first)
 
     def routes(self, routes: Sequence[BaseRoute]) -> None:
         """Serve more routes beside the health endpoints."""
@@ -139,6 +149,10 @@ class Worker:
         stack.push_async_callback(self.producer.stop)
         tasks = [asyncio.create_task(self._watched(work)) for work in self._background]
         stack.push_async_callback(_cancel, tasks)
+        self._starting = "reading what jobs were told"
+        for event in self._awaited:
+            if not await self._before_stop(event):
+                return False
         if self._consumptions:
             broker = _broker(self.kafka, self.settings.grace_s)
             for consumption in self._consumptions:
@@ -174,6 +188,15 @@ class Worker:
             else:
                 return not self._stop.is_set()
         return False
+
+    async def _before_stop(self, event: asyncio.Event) -> bool:
+        """Wait for an event; False when told to stop before."""
+        waits = [asyncio.create_task(each.wait()) for each in (event, self._stop)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancel(waits)
+        return not self._stop.is_set()
 
     async def _watched(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
@@ -212,7 +235,7 @@ def _cause(error: Exception) -> Exception:
     return error
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -27,7 +27,7 @@ def build() -> Worker:
     kafka = KafkaSettings.load()
     worker = Worker("converter", settings, kafka)
     controls = JobControls(kafka)
-    worker.background(controls.run)
+    worker.background(controls.run, first=controls.caught_up)
     names_key = settings.names_key.get_secret_value().encode()
     convert = Conversion(
         documents=DocumentSettings(organization=settings.organization, name_key=names_key),

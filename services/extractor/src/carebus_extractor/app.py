@@ -33,7 +33,7 @@ def build() -> Worker:
     kafka = KafkaSettings.load()
     worker = Worker("extractor", settings, kafka)
     controls = JobControls(kafka)
-    worker.background(controls.run)
+    worker.background(controls.run, first=controls.caught_up)
 
     def source(job: ExtractJob) -> OmopSource:
         return open_source(job.omop, settings)

@@ -26,7 +26,7 @@ def build() -> Worker:
     worker = Worker(f"loader-{settings.target}", settings, kafka)
     worker.resource(Resource(settings.target, target.start, target.stop, target.ping))
     controls = JobControls(kafka)
-    worker.background(controls.run)
+    worker.background(controls.run, first=controls.caught_up)
     group = loader_group(settings.target)
     batching = Batching(
         records=settings.batch_subjects or BATCH_SUBJECTS.get(settings.target, 200),
