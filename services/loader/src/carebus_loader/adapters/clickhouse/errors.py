@@ -8,14 +8,8 @@ from contextlib import contextmanager
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from carebus_contracts.errors import (
-    CareBusError,
-    ConfigurationError,
-    ConstraintViolated,
-    SchemaFrozen,
-    TargetUnavailable,
-)
 from carebus_loader.adapters.clickhouse.settings import ClickHouseSettings
+from carebus_loader.adapters.warehouse_errors import Fault, Server, error_of
 
 PREPARE = "run `carebus targets prepare clickhouse`"
 # Numbers of ClickHouse's src/Common/ErrorCodes.cpp.
@@ -39,10 +33,16 @@ def translated(settings: ClickHouseSettings, doing: str, *, starting: bool = Fal
     """
     try:
         yield
-    except CareBusError:
-        raise
     except (ClickHouseError, OSError) as error:
-        raise _translate(settings, code_of(error), doing, starting) from None
+        code = code_of(error)
+        raise error_of(
+            fault_of(code),
+            Server(settings.address, settings.user, PREPARE),
+            doing=doing,
+            what=f"code {code}" if code else "no answer",
+            check="CAREBUS_CLICKHOUSE_USER and CAREBUS_CLICKHOUSE_PASSWORD",
+            starting=starting,
+        ) from None
 
 
 def code_of(error: Exception) -> int:
@@ -53,20 +53,12 @@ def code_of(error: Exception) -> int:
     return int(found.group(1)) if found else 0
 
 
-def _translate(settings: ClickHouseSettings, code: int, doing: str, starting: bool) -> CareBusError:
-    if starting and code in _LOGIN:
-        return ConfigurationError(
-            f"{settings.address} refuses the login: check CAREBUS_CLICKHOUSE_USER and "
-            f"CAREBUS_CLICKHOUSE_PASSWORD (code {code})"
-        )
+def fault_of(code: int) -> Fault:
+    """Return what a number of the server means."""
+    if code in _LOGIN:
+        return Fault.LOGIN
     if code in _RIGHTS:
-        text = (
-            f"{settings.address} gives {settings.user!r} too few rights for {doing}; {PREPARE} (code {code})"
-        )
-        return ConfigurationError(text) if starting else SchemaFrozen(text)
+        return Fault.RIGHTS
     if code in _SCHEMA:
-        return SchemaFrozen(f"{doing}: tables are not as this version knows them; {PREPARE} (code {code})")
-    if code in _DATA:
-        return ConstraintViolated(f"{doing}: code {code}")
-    why = f"code {code}" if code else "no answer"
-    return TargetUnavailable(f"{settings.address}, {doing}: {why}", system=settings.address)
+        return Fault.SCHEMA
+    return Fault.DATA if code in _DATA else Fault.SERVER

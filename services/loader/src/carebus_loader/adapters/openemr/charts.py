@@ -15,7 +15,7 @@ from hashlib import blake2b
 from itertools import islice
 
 from carebus_contracts.errors import CareBusError, ConstraintViolated, SchemaFrozen, TargetUnavailable
-from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.connection import Session, marks
 from carebus_loader.adapters.openemr.errors import DuplicateKey
 from carebus_runtime import metric_names as metrics
 
@@ -85,9 +85,7 @@ async def find_charts(session: Session, uuids: Sequence[bytes]) -> dict[bytes, i
     found: dict[bytes, int] = {}
     for start in range(0, len(uuids), _PATIENTS_A_STATEMENT):
         some = uuids[start : start + _PATIENTS_A_STATEMENT]
-        rows = await session.select(
-            f"SELECT uuid, pid FROM patient_data WHERE uuid IN ({', '.join(['%s'] * len(some))})", some
-        )
+        rows = await session.select(f"SELECT uuid, pid FROM patient_data WHERE uuid IN ({marks(some)})", some)
         found.update((uuid, pid) for uuid, pid in rows)
     return found
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from carebus_contracts.errors import ConfigurationError, SchemaFrozen
 from carebus_loader.adapters.openemr.conflicts import CONFLICTS
-from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.connection import Session, marks
 from carebus_loader.adapters.openemr.ledger import LEDGER, LEDGER_COLUMNS, RAISED
 from carebus_loader.adapters.openemr.matching import MATCHES
 from carebus_loader.adapters.openemr.row_sql import temporary_tables
@@ -115,7 +115,7 @@ async def read_columns(session: Session, tables: Iterable[str]) -> dict[str, dic
     rows = await session.select(
         "SELECT table_name, column_name, column_type, is_nullable, column_default, extra "
         "FROM information_schema.columns WHERE table_schema = DATABASE() "
-        f"AND table_name IN ({', '.join(['%s'] * len(names))})",
+        f"AND table_name IN ({marks(names)})",
         names,
     )
     found: defaultdict[str, dict[str, Found]] = defaultdict(dict)

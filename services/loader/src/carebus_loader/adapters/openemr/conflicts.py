@@ -19,7 +19,7 @@ import orjson
 from carebus_contracts.plans import ReadPlan
 from carebus_loader.adapters.openemr.as_written import clinical, digest, digest_sql, fraction_places, plain
 from carebus_loader.adapters.openemr.changes import PATIENT, Change, table_of
-from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.connection import Session, marks
 from carebus_loader.adapters.openemr.judging import ALL_TABLES
 from carebus_loader.adapters.openemr.matching import MATCHES
 from carebus_loader.adapters.openemr.places import place_of
@@ -187,10 +187,10 @@ async def forget_subjects(session: Session, plans: Iterable[ReadPlan]) -> None:
     for plan in plans:
         by_source[plan.source].append(plan.subject)
     for source, subjects in by_source.items():
-        marks = ", ".join(["%s"] * len(subjects))
         for table in (CONFLICTS, MATCHES):
             await session.execute(
-                f"DELETE FROM {table} WHERE source = %s AND subject IN ({marks})", (source, *subjects)
+                f"DELETE FROM {table} WHERE source = %s AND subject IN ({marks(subjects)})",
+                (source, *subjects),
             )
 
 
@@ -202,9 +202,8 @@ async def _forget(session: Session, candidates: Sequence[Candidate], conflicts: 
         by_source[plan.source].add(plan.subject)
     known: set[tuple[str, str, str, bytes]] = set()
     for source, subjects in by_source.items():
-        marks = ", ".join(["%s"] * len(subjects))
         for subject, write, uuid in await session.select(
-            f"SELECT subject, write_name, uuid FROM {CONFLICTS} WHERE source = %s AND subject IN ({marks})",
+            f"SELECT subject, write_name, uuid FROM {CONFLICTS} WHERE source = %s AND subject IN ({marks(subjects)})",
             (source, *sorted(subjects)),
         ):
             known.add((source, subject, write, uuid))

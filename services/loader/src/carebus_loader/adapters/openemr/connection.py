@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import aiomysql
@@ -31,6 +31,11 @@ MARIADB_SETTINGS = {
 }
 MYSQL_SETTINGS = {"optimizer_switch": "'block_nested_loop=off'"}
 _PACKET = 256 * 1024
+
+
+def marks(values: Collection[object]) -> str:
+    """Return a mark for each value, as the list after IN has it."""
+    return ", ".join(["%s"] * len(values))
 
 
 class _Memory(MySQLResult):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.connection import Session, marks
 
 DOCUMENTS = "documents"
 """The write of a plan, and the table."""
@@ -74,7 +74,7 @@ async def standing_rows(session: Session, uuids: Sequence[bytes], *, lock: bool 
         return {}
     found = await session.select(
         "SELECT uuid, id, deleted, hash, url, drive_uuid FROM documents FORCE INDEX (uuid) "
-        f"WHERE uuid IN ({_marks(uuids)}) ORDER BY uuid {'FOR UPDATE' if lock else ''}",
+        f"WHERE uuid IN ({marks(uuids)}) ORDER BY uuid {'FOR UPDATE' if lock else ''}",
         uuids,
     )
     return {
@@ -113,7 +113,7 @@ async def put_rows(
         )
     if former := [row.drive for row in standing.values() if row.drive]:
         await session.execute(
-            f"DELETE FROM uuid_registry WHERE document_drive = 1 AND uuid IN ({_marks(former)})", former
+            f"DELETE FROM uuid_registry WHERE document_drive = 1 AND uuid IN ({marks(former)})", former
         )
     await session.execute(
         "INSERT INTO uuid_registry (uuid, table_name, table_id, document_drive, created) VALUES "
@@ -149,7 +149,3 @@ async def _put(session: Session, told: Sequence[str], rows: Sequence[NewRow], *,
             for cell in (row.id, row.uuid, row.drive, row.pid, row.url, *row.cells.values())
         ],
     )
-
-
-def _marks(some: Sequence[object]) -> str:
-    return ", ".join(["%s"] * len(some))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from carebus_loader.adapters.openemr.charts import named_lock
-from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.connection import Session, marks
 from carebus_loader.adapters.openemr.judging import Judgement
 from carebus_loader.adapters.openemr.places import REPORTS, is_of
 
@@ -31,7 +31,7 @@ class LabCodes:
         codes = sorted(named)
         async with named_lock(session, database, "tests"):
             there = await session.select(
-                f"SELECT procedure_code FROM procedure_type WHERE procedure_code IN ({_marks(codes)})", codes
+                f"SELECT procedure_code FROM procedure_type WHERE procedure_code IN ({marks(codes)})", codes
             )
             missing = sorted(set(codes) - {code for (code,) in there})
             if missing:
@@ -42,10 +42,6 @@ class LabCodes:
                     [cell for code in missing for cell in (named[code][:_NAME_WIDTH], code, code)],
                 )
         self._known.update(codes)
-
-
-def _marks(cells: Sequence[str]) -> str:
-    return ", ".join(["%s"] * len(cells))
 
 
 def _named(judged: Sequence[Judgement]) -> set[tuple[str, str]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from carebus_contracts.plans import ALL_SUBJECTS
 from carebus_contracts.versions import Version
-from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.connection import Session, marks
 from carebus_loader.adapters.openemr.judging import GONE, NO_FLOORS, Floors, Judgement, Standing
 from carebus_loader.adapters.openemr.row_index import RowIndex, pack_index, unpack_index
 from carebus_loader.domain.guard import Held, pack, unpack
@@ -111,7 +111,7 @@ async def read_subjects(session: Session, keys: Iterable[SubjectKey], *, lock: b
     for source, subjects in by_source.items():
         floors[source] = await read_floors(session, source, "LOCK IN SHARE MODE" if lock else "")
         found = await session.select(
-            f"{_STANDING} WHERE s.source = %s AND s.subject IN ({_places(len(subjects))}) "
+            f"{_STANDING} WHERE s.source = %s AND s.subject IN ({marks(subjects)}) "
             f"ORDER BY s.subject {'FOR UPDATE' if lock else ''}",
             (source, *subjects),
         )
@@ -197,8 +197,7 @@ async def read_indexes(session: Session, keys: Sequence[SubjectKey]) -> dict[Sub
         (source, subject): unpack_index(packed)
         for source, subjects in by_source.items()
         for subject, packed in await session.select(
-            f"SELECT subject, row_index FROM {LEDGER} WHERE source = %s "
-            f"AND subject IN ({_places(len(subjects))})",
+            f"SELECT subject, row_index FROM {LEDGER} WHERE source = %s AND subject IN ({marks(subjects)})",
             (source, *subjects),
         )
     }
@@ -316,7 +315,3 @@ def _by_bytes(rows: Sequence[tuple[object, ...]]) -> Iterable[list[tuple[object,
             part, size = [], 0
     if part:
         yield part
-
-
-def _places(count: int) -> str:
-    return ", ".join(["%s"] * count)

@@ -17,7 +17,7 @@ from carebus_contracts.plans import ALL_SUBJECTS
 from carebus_contracts.receipts import Result
 from carebus_loader.adapters.openemr import derived_sql as derived
 from carebus_loader.adapters.openemr.changes import PATIENT
-from carebus_loader.adapters.openemr.connection import Session
+from carebus_loader.adapters.openemr.connection import Session, marks
 from carebus_loader.adapters.openemr.errors import DuplicateKey
 from carebus_loader.adapters.openemr.ledger import LEDGER, SubjectKey
 from carebus_loader.adapters.openemr.settings import OpenEmrSettings
@@ -130,7 +130,7 @@ async def _cases(session: Session, batch: Sequence[Delivery], *, numberless: boo
             cases[case.key] = case
     for source, subjects in _by_source(cases).items():
         for (subject,) in await session.select(
-            f"SELECT subject FROM {LEDGER} WHERE source = %s AND subject IN ({_marks(subjects)})",
+            f"SELECT subject FROM {LEDGER} WHERE source = %s AND subject IN ({marks(subjects)})",
             (source, *subjects),
         ):
             cases.pop((source, subject), None)
@@ -143,7 +143,7 @@ async def _decisions(session: Session, keys: Iterable[SubjectKey]) -> dict[Subje
     for source, subjects in _by_source(keys).items():
         for subject, pid in await session.select(
             f"SELECT subject, decided_pid FROM {MATCHES} WHERE source = %s AND decided IS NOT NULL "
-            f"AND subject IN ({_marks(subjects)})",
+            f"AND subject IN ({marks(subjects)})",
             (source, *subjects),
         ):
             decided[source, subject] = pid
@@ -156,9 +156,9 @@ async def _find_candidates(session: Session, cases: Sequence[Case], *, by_birth:
         return
     numbers = sorted({case.number for case in cases})
     # Persons without a number are not all patients without one: the empty text is looked for and never equal.
-    where, arguments = f"pubpid IN ({_marks(numbers)})", list(numbers)
+    where, arguments = f"pubpid IN ({marks(numbers)})", list(numbers)
     if by_birth and (births := sorted({case.born for case in cases if case.born})):
-        where, arguments = f"{where} OR DOB IN ({_marks(births)})", [*arguments, *births]
+        where, arguments = f"{where} OR DOB IN ({marks(births)})", [*arguments, *births]
     found = [
         Patient(pid, pubpid or "", str(born or ""), sex or "")
         for pid, pubpid, born, sex in await session.select(
@@ -192,7 +192,7 @@ async def _ours(session: Session, patients: Sequence[Patient]) -> set[int]:
     if not labels:
         return set()
     known = await session.select(
-        f"SELECT source FROM {LEDGER} WHERE subject = %s AND source IN ({_marks(list(labels))})",
+        f"SELECT source FROM {LEDGER} WHERE subject = %s AND source IN ({marks(list(labels))})",
         (ALL_SUBJECTS, *labels),
     )
     return {pid for (source,) in known for pid in labels[source]}
@@ -203,7 +203,7 @@ async def _taken(session: Session, pids: Sequence[int]) -> set[int]:
     if not pids:
         return set()
     found = await session.select(
-        f"SELECT decided_pid FROM {MATCHES} WHERE decided_pid IN ({_marks(pids)})", list(pids)
+        f"SELECT decided_pid FROM {MATCHES} WHERE decided_pid IN ({marks(pids)})", list(pids)
     )
     return {pid for (pid,) in found}
 
@@ -271,10 +271,6 @@ def _by_source(keys: Iterable[SubjectKey]) -> Mapping[str, list[str]]:
     for source, subject in sorted(keys):
         by_source[source].append(subject)
     return by_source
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join(["%s"] * len(values))
 
 
 @dataclass(frozen=True, slots=True)

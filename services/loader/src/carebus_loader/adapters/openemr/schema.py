@@ -32,11 +32,6 @@ class Column:
     touched: bool = False
     """Whether the server sets it to the current time on each update."""
 
-    @property
-    def demanded(self) -> bool:
-        """Whether an insert must name it."""
-        return not (self.nullable or self.auto or self.default is not None)
-
 
 @dataclass(frozen=True, slots=True)
 class Table:

@@ -7,14 +7,8 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from carebus_contracts.errors import (
-    CareBusError,
-    ConfigurationError,
-    ConstraintViolated,
-    SchemaFrozen,
-    TargetUnavailable,
-)
 from carebus_loader.adapters.postgres.settings import PostgresSettings
+from carebus_loader.adapters.warehouse_errors import Fault, Server, error_of
 
 PREPARE = "run `carebus targets prepare postgres`"
 _DATA = ("21", "22", "23", "54")
@@ -38,30 +32,26 @@ def translated(settings: PostgresSettings, doing: str, *, starting: bool = False
         doing: What was tried, for the text.
         starting: Wrong settings are only believed at start; later they are a server being changed.
     """
+    server = Server(settings.address, settings.user, PREPARE)
     try:
         yield
-    except CareBusError:
-        raise
     except asyncpg.PostgresError as error:
-        raise _translate(settings, error, doing, starting) from None
-    except (TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-        raise TargetUnavailable(
-            f"{settings.address} does not answer: {type(error).__name__}", system=settings.address
+        state = error.sqlstate or ""
+        what = f"{state} {type(error).__name__}"
+        check = _LOGIN.get(state, "")
+        raise error_of(
+            fault_of(state), server, doing=doing, what=what, check=check, starting=starting
         ) from None
+    except (TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        raise error_of(Fault.SERVER, server, doing=doing, what=f"no answer, {type(error).__name__}") from None
 
 
-def _translate(
-    settings: PostgresSettings, error: asyncpg.PostgresError, doing: str, starting: bool
-) -> CareBusError:
-    state = error.sqlstate or ""
-    what = f"{state} {type(error).__name__}"
-    if starting and state in _LOGIN:
-        return ConfigurationError(f"{settings.address} refuses the login: check {_LOGIN[state]} ({what})")
+def fault_of(state: str) -> Fault:
+    """Return what an SQLSTATE means."""
+    if state in _LOGIN:
+        return Fault.LOGIN
     if state == _RIGHTS:
-        text = f"{settings.address} gives {settings.user!r} too few rights for {doing}; {PREPARE} ({what})"
-        return ConfigurationError(text) if starting else SchemaFrozen(text)
+        return Fault.RIGHTS
     if state[:2] in _SCHEMA:
-        return SchemaFrozen(f"{doing}: tables are not as this version knows them; {PREPARE} ({what})")
-    if state[:2] in _DATA:
-        return ConstraintViolated(f"{doing}: {what}")
-    return TargetUnavailable(f"{settings.address}, {doing}: {what}", system=settings.address)
+        return Fault.SCHEMA
+    return Fault.DATA if state[:2] in _DATA else Fault.SERVER
