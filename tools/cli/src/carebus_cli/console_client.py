@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -37,7 +38,12 @@ class ConsoleClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             self._http = httpx.Client(
-                base_url=self.url, headers=headers, timeout=TIMEOUT_S, transport=transport
+                base_url=self.url,
+                headers=headers,
+                timeout=TIMEOUT_S,
+                transport=transport,
+                # A proxy that the environment names would be asked for its own loopback, and get the token.
+                trust_env=not _on_this_machine(httpx.URL(self.url).host),
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise Problem(f"{url!r} is no address of a console: {error}") from None
@@ -99,6 +105,13 @@ def read_token(file: Path | None, token: str) -> str:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Problem(f"the token file {file} cannot be read: {type(error).__name__}") from None
+
+
+def _on_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _json(answer: httpx.Response, url: str) -> Any:

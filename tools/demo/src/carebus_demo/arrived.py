@@ -120,7 +120,12 @@ def in_clickhouse(endpoints: Endpoints) -> Arrived:
     house = endpoints.clickhouse
     counts = {
         table: int(
-            httpx.post(house.url, content=f"SELECT count() FROM {house.database}.{table}", timeout=60)
+            httpx.post(
+                house.url,
+                content=f"SELECT count() FROM {house.database}.{table}",
+                timeout=60,
+                trust_env=False,
+            )
             .raise_for_status()
             .text
         )

@@ -87,7 +87,7 @@ def job_file(data: Path, persons: int | None = None, **more: Any) -> dict[str, A
 
 def run_job(console: str, data: Path, persons: int | None) -> None:
     """Submit the job and wait for its end, showing how far it is."""
-    with httpx.Client(base_url=console, timeout=30) as client:
+    with httpx.Client(base_url=console, timeout=30, trust_env=False) as client:
         answer = client.post("/jobs", json=job_file(data, persons))
         if answer.status_code >= 400:
             raise CareBusError(f"the job was refused: {answer.text}")

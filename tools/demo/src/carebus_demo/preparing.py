@@ -21,7 +21,10 @@ def prepare(settings: Mapping[str, str], folder: Path) -> None:
     Raises:
         CareBusError: A command failed; the text is its last words.
     """
-    environment = {**os.environ, **common_settings(settings, folder, []), **DEMO_SETTINGS}
+    # A proxy on the way to the package index is none on the way to servers on this machine.
+    without = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "127.0.0.1")))
+    own = {"no_proxy": without, "NO_PROXY": without}
+    environment = {**os.environ, **own, **common_settings(settings, folder, []), **DEMO_SETTINGS}
     carebus = Path(sys.executable).with_name("carebus")
     for arguments in (["topics", "ensure"], ["targets", "prepare"]):
         done = subprocess.run(

@@ -128,7 +128,9 @@ class Workers:
 
     def _fault(self, name: str) -> str | None:
         try:
-            answer = httpx.get(f"http://127.0.0.1:{self.specs[name].health_port}/readyz", timeout=5)
+            answer = httpx.get(
+                f"http://127.0.0.1:{self.specs[name].health_port}/readyz", timeout=5, trust_env=False
+            )
         except httpx.TransportError:
             return "no answer"
         return None if answer.status_code == 200 else str(answer.json().get("fault"))
