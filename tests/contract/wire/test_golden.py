@@ -147,7 +147,7 @@ def test_the_fast_plan_reader_agrees_with_the_contract(name: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"{", b"[]", b"null", b'{"source": 1}', b"\xff\xfe", b'{"source":"Jane Doe"}'],
+    [b"", b"{", b"[]", b"null", b'{"source": 1}', b"\xff\xfe", b'{"source":"born 1970"}'],
     ids=["empty", "cut", "array", "null", "type", "bytes", "slug"],
 )
 @pytest.mark.parametrize("contract", ["person_records", "reference_records", "dml_plan", "receipt"])
@@ -156,7 +156,7 @@ def test_nonsense_is_refused_without_its_values(contract: str, value: bytes) -> 
     with pytest.raises(InvalidMessage) as refused:
         READERS[contract](value)
 
-    assert "Jane" not in str(refused.value)
+    assert "1970" not in str(refused.value)
 
 
 @pytest.mark.parametrize("path", sorted(pages()), ids=lambda p: p.name)

@@ -610,8 +610,8 @@ async def test_a_token_is_asked_for_and_proves_the_requester(bus: Bus, tmp_path:
         without = await client.get("/jobs")
         wrong = await client.get("/jobs", headers={"Authorization": "Bearer wrong"})
         client.headers["Authorization"] = "Bearer s3cret"
-        job_id = (await client.post("/jobs", json=a_job(requester="ada"))).json()["job_id"]
+        job_id = (await client.post("/jobs", json=a_job(requester="data office"))).json()["job_id"]
         shown = await reaches(client, job_id, status="accepted")
 
     assert (without.status_code, wrong.status_code) == (401, 401)
-    assert (shown["requester"], shown["claimed"]) == ("ada", False)
+    assert (shown["requester"], shown["claimed"]) == ("data office", False)

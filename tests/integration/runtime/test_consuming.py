@@ -95,7 +95,7 @@ async def test_a_batch_that_fails_is_halved_until_the_bad_record_stands_alone(
         if b"m017" in payloads:
             raise ConstraintViolated("column too long")
         if b"m042" in payloads:
-            raise ValueError("Jane Doe")
+            raise ValueError("born 1970-01-01")
         written.update(payloads)
         return Outcomes()
 
@@ -109,7 +109,7 @@ async def test_a_batch_that_fails_is_halved_until_the_bad_record_stands_alone(
         b"m042": DeadLetterReason.UNEXPECTED,
     }
     assert letters[b"m042"] is not None
-    assert "Jane" not in letters[b"m042"].detail
+    assert "1970" not in letters[b"m042"].detail
     assert await bus.lag() == 0
 
 

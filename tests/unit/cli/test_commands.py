@@ -50,7 +50,7 @@ REPORT = {
     "kind": "extract",
     "source": "lab",
     "dry_run": False,
-    "requester": "ada",
+    "requester": "data office",
     "claimed": True,
     "created_ms": 1,
     "finished_ms": 2,
@@ -234,7 +234,7 @@ def test_the_report_shows_that_the_account_closes(console: FakeConsole) -> None:
     with_vanished = " ".join(run("jobs", "report", "job-2").output.split())
 
     for words in (
-        "Requested by ada (claimed)",
+        "Requested by data office (claimed)",
         "times are read as UTC",
         "44053",
         "3 orphan",

@@ -43,7 +43,7 @@ def convert(records: Records, target: str, *, filed: bool = False) -> bytes | No
     if person == 2:
         raise UnmappableRecord("no rule")
     if person == 3:
-        raise ZeroDivisionError("Jane Doe")
+        raise ZeroDivisionError("born 1970-01-01")
     if target == "openemr":
         return b"%d with its document" % person if filed else None
     return b"%d for %b" % (person, target.encode())

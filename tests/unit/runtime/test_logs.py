@@ -40,12 +40,12 @@ def test_an_exception_leaves_its_places_and_not_its_text() -> None:
 
     def fail(log: Log) -> None:
         try:
-            raise ValueError("Jane Doe, 1970-01-01")
+            raise ValueError("born 1970-01-01")
         except ValueError:
             log.error("handler_failed", exc_info=True)
 
     line = logged(fail)
 
-    assert "Jane" not in json.dumps(line)
+    assert "1970" not in json.dumps(line)
     assert line["exception"][0] == "ValueError"  # type: ignore[index]
     assert "test_logs.py" in line["exception"][1]  # type: ignore[index]

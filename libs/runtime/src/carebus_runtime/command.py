@@ -41,4 +41,7 @@ def list_topics(as_json: bool) -> None:
         click.echo(json.dumps([{name: getattr(t, name) for name in t.__slots__} for t in declared()]))
         return
     for topic in declared():
-        click.echo(f"{topic.name}  [{topic.partitions}, {topic.cleanup}]  {topic.payload}, key {topic.key}")
+        readers = f", read by {', '.join(topic.readers)}" if topic.readers else ""
+        click.echo(
+            f"{topic.name}  [{topic.partitions}, {topic.cleanup}]  {topic.payload}, key {topic.key}{readers}"
+        )

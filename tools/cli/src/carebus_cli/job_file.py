@@ -31,7 +31,7 @@ targets: [openemr, postgres, clickhouse, documents]
 # --- all of the following may be left out ------------------------------------------------------
 
 # job_id: my-hospital-2024-06   # the same id and job again is the same job; made up when left out
-# requester: ada@example.org    # who asks, for the record
+# requester: data-office@example.org    # who asks, for the record
 # cdm_version: auto             # auto, 5.3 or 5.4
 
 # persons:                      # all of them when nothing is said
