@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,6 +68,23 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
         open_source(write(home / "target", arrived), "csv") as target,
     ):
         return compare(source, target, slug="lab")
+
+
+def test_files_as_exports_write_them_are_read(tmp_path: Path) -> None:
+    """Quoted line ends, tabs in a ``.csv``, marks of byte order, tables in several packed files, Oracle's days."""
+    plain, odd = write(tmp_path / "plain"), write(tmp_path / "odd")
+    header, *rows = CONDITIONS.splitlines()
+    (odd / "condition_occurrence.csv").unlink()
+    for number, some in enumerate((rows[:3], rows[3:]), 1):
+        text = "\r\n".join((f"{header},condition_source_value", *(f'{row},"two\nlines"' for row in some)))
+        with gzip.open(odd / f"CDM_CONDITION_OCCURRENCE_{number}.csv.gz", "wt", newline="") as file:
+            file.write(text.replace("2020-01-31", "31-JAN-2020"))
+    (odd / "person.csv").write_text("\ufeff" + PERSON.replace(",", "\t"), encoding="utf-8")
+
+    with open_source(plain, "csv") as source, open_source(odd, "csv") as target:
+        found = compare(source, target, slug="lab")
+
+    assert [(one.source, one.target) for one in found.outcomes if one.source != one.target] == []
 
 
 def test_each_check_finds_what_a_person_counts(found: Comparison) -> None:
@@ -211,6 +229,7 @@ UNMARKED = {"payer_plan_period_id"}
         ({}, "csv", "holds no person table"),
         ({"person.csv": PERSON}, "parquet", "holds no person table"),
         (None, "csv", "there is no"),
+        ({"person.csv": 'person_id\n"1'}, "csv", r"person of .* cannot be read as csv .*: look for"),
     ],
 )
 def test_a_source_that_is_none_is_named(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import bz2
+import gzip
 import re
 import shutil
 import tempfile
@@ -27,7 +28,11 @@ from carebus_quality.statements import tables_needed
 
 TABLES: Mapping[str, TableSpec] = {**PERSON_TABLES, **REFERENCE_TABLES}
 _TYPES = {int: "BIGINT", float: "DOUBLE", str: "VARCHAR", date: "DATE", datetime: "TIMESTAMP"}
-_SUFFIXES = re.compile(r"(\.(csv|tsv|txt|parquet|gz|bz2))+$", re.IGNORECASE)
+_SUFFIXES = re.compile(r"(\.(csv|tsv|txt|psv|tab|parquet|gz|bz2))+$", re.IGNORECASE)
+_PREFIXES = ("omop_", "cdm_")
+_PART = re.compile(r"[-_.]?(part)?[-_.]?\d+([-_]of[-_]\d+)?$")
+"""The number of a file where a table comes in several."""
+_DELIMITERS = (",", "\t", ";", "|")
 _IN_5_3 = {
     "admitted_from_concept_id": "admitting_source_concept_id",
     "admitted_from_source_value": "admitting_source_value",
@@ -85,6 +90,7 @@ def open_source(path: Path, kind: str, schema: str = "main") -> Iterator[DuckDbE
         raise JobError(f"there is no {path}")
     with tempfile.TemporaryDirectory(prefix="carebus-quality-") as work, duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA quality")
+        where = str(path)
         try:
             if kind == "duckdb":
                 connection.execute(f"ATTACH {_quoted(str(path))} AS source (READ_ONLY)")
@@ -95,9 +101,15 @@ def open_source(path: Path, kind: str, schema: str = "main") -> Iterator[DuckDbE
                 raise JobError(f"{path} holds no person table that can be read as {kind}")
             unreadable: dict[str, int] = {}
             for table in tables_needed():
+                where = f"{table} of {path}"
                 unreadable |= _make_view(connection, TABLES[table], raw.get(table, []))
         except duckdb.Error as error:
-            raise JobError(f"{path} cannot be read as {kind}: {type(error).__name__}") from None
+            raise JobError(
+                f"{where} cannot be read as {kind} ({type(error).__name__}): look for a row with too many fields, "
+                "a quote that is not closed, or another encoding than UTF-8"
+                if kind == "csv"
+                else f"{where} cannot be read as {kind} ({type(error).__name__}): is it whole?"
+            ) from None
         yield DuckDbEngine(connection, f"source {path.name}", unreadable)
 
 
@@ -119,8 +131,13 @@ def _tables_of_folder(path: Path, kind: str, work: Path) -> dict[str, list[str]]
                 continue
             text = f"read_parquet({_quoted(str(part))})"
             if not is_parquet:
-                plain = _quoted(str(_plain(part, work)))
-                text = f"read_csv({plain}, all_varchar = true, header = true, null_padding = true)"
+                work_file = _plain(part, work)
+                plain = _quoted(str(work_file))
+                # the engine pads rows that have quoted line ends only with one thread
+                text = (
+                    f"read_csv({plain}, delim = {_quoted(_delimiter(work_file, TABLES[table]))}, quote = '\"', "
+                    f"escape = '\"', all_varchar = true, header = true, null_padding = true, parallel = false)"
+                )
             found.setdefault(table, []).append(text)
     return found
 
@@ -135,8 +152,22 @@ def _plain(file: Path, work: Path) -> Path:
     return target
 
 
+def _delimiter(file: Path, spec: TableSpec) -> str:
+    """Return what parts the names of columns in the first line, whatever the file's suffix says."""
+    with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as lines:
+        first = lines.readline(64 * 1024).decode("utf-8-sig", "replace").lower()
+
+    def known(delimiter: str) -> int:
+        return len({name.strip(' \t\r\n"') for name in first.split(delimiter)} & set(spec.columns))
+
+    return max(_DELIMITERS, key=known)
+
+
 def _table_name(name: str) -> str:
-    return _SUFFIXES.sub("", name).strip().lower().removeprefix("cdm_")
+    stem = _SUFFIXES.sub("", name).strip().lower()
+    for prefix in _PREFIXES:
+        stem = stem.removeprefix(prefix)
+    return stem if stem in TABLES else _PART.sub("", stem)
 
 
 def _make_view(
@@ -177,12 +208,14 @@ def _make_view(
 
 
 def _read(text: str, kind: str) -> str:
-    """Return SQL that reads a cell; exports write ids as ``12.0`` and days as ``20240131``."""
+    """Return SQL that reads a cell; exports write ids as ``12.0``, days as ``20240131`` or ``31-JAN-2024``."""
     match kind:
         case "BIGINT":
             return f"TRY_CAST(regexp_replace({text}, '\\.0+$', '') AS BIGINT)"
         case "DATE":
-            return f"COALESCE(TRY_CAST({text} AS DATE), CAST(TRY_STRPTIME({text}, '%Y%m%d') AS DATE))"
+            digits = f"TRY_STRPTIME({text}, '%Y%m%d')"
+            oracle = f"CASE WHEN length({text}) >= 10 THEN TRY_STRPTIME({text}, '%d-%b-%Y') END"
+            return f"COALESCE(TRY_CAST({text} AS DATE), CAST(COALESCE({digits}, {oracle}) AS DATE))"
         case _:
             return f"TRY_CAST({text} AS {kind})"
 

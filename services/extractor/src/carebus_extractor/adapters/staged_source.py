@@ -134,6 +134,11 @@ def plan_of(
     absent_tables = [t for t in PERSON_TABLES if t not in stage.relations]
     if absent_tables:
         notes.append(f"the source has no {', '.join(absent_tables)}: left alone in the targets")
+    if "concept" not in stage.relations:
+        notes.append(
+            "the source has no concept table: charts and documents show source values and numbers of concepts, "
+            "without names and codes"
+        )
     return SourcePlan(fingerprint, stage.cdm_version(job), counted.number, tuple(ranges), tuple(notes))
 
 
