@@ -184,3 +184,13 @@ def test_file_without_anything_is_no_empty_table(folder: Any, content: str) -> N
 
     with pytest.raises(JobError, match=r"death.csv is empty, without even a header: .* export it again"):
         folder.extract()
+
+
+def test_persons_without_ids_that_can_be_read_are_refused(folder: Any) -> None:
+    """A job that finds nobody would tell that everybody has vanished."""
+    folder.write("person.csv", "person_id,year_of_birth\nMRN-1,1950\nMRN-2,1960")
+
+    sentence = folder.refused()
+
+    assert sentence.startswith("person.csv: none of its 2 rows has a whole number as person_id")
+    assert "MRN" not in sentence

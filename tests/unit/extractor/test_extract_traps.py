@@ -46,6 +46,17 @@ def test_rows_with_a_repeated_id_all_travel(folder: Any) -> None:
     assert "drug_exposure.csv: drug_exposure_id repeats, 4 rows have 2 ids; all rows travel" in out.plan.notes
 
 
+def test_header_is_believed_where_rows_disagree(folder: Any) -> None:
+    """One of two rows has a field too many (a comma without quotes): it is counted, the other is read."""
+    folder.persons(1)
+    folder.write("note.csv", "note_id,person_id,note_date,note_text\n1,1,2001-01-01,a, b\n2,1,2001-01-02,c")
+
+    out = folder.extract()
+
+    assert [row.note_text for row in out.bundle(1).rows(Note)] == ["c"]
+    assert out.tables["note"].left_behind == {"malformed": 1}
+
+
 def test_order_of_the_file_does_not_matter(folder: Any) -> None:
     """The same rows in any order give the same bytes."""
     folder.persons(1, 2)

@@ -120,7 +120,7 @@ def build_stage(connection: duckdb.DuckDBPyConnection, source: RawSource, folder
     """Write all tables of a source to an empty folder.
 
     Raises:
-        JobError: PERSON is missing, or a file cannot be read.
+        JobError: PERSON is missing or nobody in it has an id, or a file cannot be read.
     """
     builder = _Builder(connection, folder)
     if "person" not in source.tables:
@@ -132,6 +132,11 @@ def build_stage(connection: duckdb.DuckDBPyConnection, source: RawSource, folder
     if "cost" in source.tables:
         builder.stage_cost(source.tables["cost"])
     builder.weigh()
+    if (given := builder.rows("person")) and not builder.rows("_weights"):
+        raise JobError(
+            f"{source.tables['person'].name}: none of its {given:,} rows has a whole number as person_id, as OMOP "
+            "wants it; with none all persons of the source would seem to have vanished"
+        )
     notes = [*source.notes, *(note for raw in source.tables.values() for note in raw.notes), *builder.notes]
     version, version_note = builder.version(source)
     return Manifest(

@@ -48,7 +48,10 @@ def layout_of(table: str, sample: str, delimiter: str = "auto", *, cut: bool = F
     chosen = _chosen(lambda header: len(match_columns(table, header).places), sample, delimiter)
     header, rows = _records(sample, chosen, cut=cut)
     names = list(header)
-    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else len(names)
+    widths = Counter(map(len, rows)) or {len(names): 1}
+    width = max(
+        widths, key=lambda w: (widths[w], w == len(names))
+    )  # where rows disagree, the header is believed
     if width < len(names):
         if not any(name.strip() for name in names[width:]):
             return Layout(chosen, tuple(names[:width]))
