@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,7 +87,7 @@ def test_encrypted_files_are_decrypted(folder: Path, tmp_path: Path) -> None:
 
     assert found.exit_code == 0
     assert (tmp_path / "plain").read_bytes() == (folder / "patients-000000.ndjson").read_bytes()
-    assert "needs a key file" in carebus("verify", sealed).output
+    assert "name the file of its key with --key-file" in carebus("verify", sealed).output
     assert "was not there" not in carebus("verify", sealed, "--key-file", key).output
     assert carebus("verify", sealed, "--key-file", key).exit_code == 0
 
@@ -113,3 +115,69 @@ def test_bad_input_is_one_sentence(
     assert found.exit_code == 2, found.output
     assert sentence in found.output
     assert "Traceback" not in found.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--out", ""], "the folder has no name"),
+        (["--out", "file://"], "the folder has no name"),
+        (["--out", "{file}"], "it is a file, not a folder"),
+        (["--out", "{file}/below"], "part of the path is a file, not a folder"),
+        (["--out", "{out}", "--seed", str(2**63)], "'--seed'"),
+        (
+            ["--out", "{out}", "--first-person-id", str(2**62)],
+            "first_person_id: is 4,611,686,018,427,387,904, must be at most 8,999,999,999,999,901",
+        ),
+    ],
+    ids=["no name", "no name in the URL", "file", "below a file", "seed", "person id"],
+)
+def test_a_run_that_cannot_be_is_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    """And exit status 2; nothing is written."""
+    file = tmp_path / "file"
+    file.write_text("")
+    places = {"file": file, "out": tmp_path / "out"}
+
+    found = carebus("run", "training", "--quiet", "--processes", 1, *(a.format(**places) for a in arguments))
+
+    assert found.exit_code == 2
+    assert sentence in found.output.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("", "it is no JSON object"), ("[]", "it is no JSON object"), ("{}", "data_set_hash: missing")],
+    ids=["empty", "list", "without fields"],
+)
+@pytest.mark.parametrize("command", ["verify", "diff", "cards"])
+def test_a_damaged_manifest_is_one_sentence(
+    folder: Path, tmp_path: Path, command: str, text: str, why: str
+) -> None:
+    """For whatever reads it."""
+    (tmp_path / "manifest.json").write_text(text)
+
+    found = carebus(command, tmp_path, *([folder] if command == "diff" else []))
+
+    assert found.exit_code == 2
+    assert found.output.startswith(f"manifest.json in {tmp_path} is no manifest of a data set: {why}")
+
+
+def test_files_that_may_not_be_so_large_are_one_sentence(tmp_path: Path) -> None:
+    """The limit of the process (`ulimit -f`) is met in the middle of a chunk; nothing is left of it."""
+    code = (
+        "import resource, sys\n"
+        "from carebus_generator.command import generate\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "generate(sys.argv[1:])\n"
+    )
+    for form in ("ndjson", "json", "csv", "parquet"):
+        found = subprocess.run(
+            [sys.executable, "-c", code, "run", "training", "--total", "600", "--out", tmp_path / form,
+             "--format", form, "--processes", "1", "--quiet"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+        assert found.returncode == 2, found.stderr
+        assert "files may not be so large here (see `ulimit -f`)" in found.stderr
+        assert [path for path in (tmp_path / form).rglob("*") if path.is_file()] == []

@@ -52,6 +52,24 @@ def _event(**changed: object) -> dict[str, object]:
         ({"mix": {"battle": 0.5, "non_battle": 0.3, "disease": 0.15}}, "mix: battle + non_battle + disease is 0.95, must be 1"),
         ({"mix": {"battle": 1.1, "non_battle": 0, "disease": 0}}, "mix.battle: is 1.1, must be at most 1"),
         ({"mix": {"battle": 1, "non_battle": 0, "disease": -0.1}}, "mix.disease: is -0.1, must be at least 0"),
+        ({"mix": {"battle": 0.499, "non_battle": 0.3, "disease": 0.2}}, "mix: battle + non_battle + disease is 0.999, must be 1"),
+        ({"warfare": {"urban": 1e308, "drone": 1e308}}, "warfare: urban has weight 1e+308, must be at most 1,000,000"),
+        ({"tempo": [1e308, 1e308, 1.0, 1.0]}, "tempo: weights must be at most 1,000,000"),
+        ({"tempo": [1.0, "x", 1.0, 1.0]}, "tempo[1]: is 'x', must be a valid number"),
+        ({"tempo": 3}, "tempo: is 3, must be a valid array"),
+        ({"name": "x" * 500}, f"name: is '{'x' * 79}..., must be small letters, digits and _, a letter first"),
+        (
+            {"fronts": [{"name": "A\x00\n", "share": 1.0, "nations": {"USA": 1.0}}]},
+            "fronts[0].name: has line ends or other characters that cannot be printed",
+        ),
+        (
+            {"fronts": [{"name": "A" * 61, "share": 1.0, "nations": {"USA": 1.0}}]},
+            "fronts[0].name: has 61 characters, must have at most 60",
+        ),
+        (
+            {"fronts": [{"name": "A", "share": 1.0, "nations": {"USA": 1.0}, "km": [1e12, 1.0, 1.0, 1.0]}]},
+            "fronts[0].km: each distance must be at most 20,000 km",
+        ),
         ({"total": -5}, "total: is -5, must be at least 1"),
         ({"total": 0}, "total: is 0, must be at least 1"),
         ({"total": 2_000_000_000}, "total: is 2,000,000,000, must be at most 1,000,000,000"),
@@ -126,6 +144,13 @@ def test_what_is_neither_toml_nor_json_is_refused(text: str | bytes) -> None:
     """In a sentence too."""
     with pytest.raises(InvalidScenario, match="is neither TOML nor JSON"):
         read_scenario(text, "broken")
+
+
+@pytest.mark.parametrize("text", ['{"total": %s}', "total = %s"], ids=["json", "toml"])
+def test_a_number_with_thousands_of_digits_is_refused(text: str) -> None:
+    """Python itself refuses to read it, with an error of its own."""
+    with pytest.raises(InvalidScenario, match="a number has thousands of digits"):
+        read_scenario(text % ("9" * 5_000), "endless")
 
 
 def test_numbers_that_are_none_are_refused() -> None:

@@ -388,7 +388,7 @@ def test_encryption_asks_for_a_key_that_fits(tmp_path: Path, key_file: Path) -> 
     short = tmp_path / "short"
     short.write_bytes(b"secret")
 
-    with pytest.raises(JobError, match="needs a key file of 32 random bytes"):
+    with pytest.raises(JobError, match="is encrypted; name the file of its key with --key-file"):
         verify(str(tmp_path / "sealed"))
     with pytest.raises(JobError, match="another key"):
         verify(str(tmp_path / "sealed"), other)
@@ -411,6 +411,19 @@ def test_differences_name_parameters_counts_and_the_first_patient(tmp_path: Path
     found = differences(str(tmp_path / "one"), str(tmp_path / "two"))
     assert found[:3] == ["seed: 1 and 2", "patients: 6 and 3", "rows of person: 6 and 3 (-3)"]
     assert found[-1] == "first patient that differs: index 0, in measurement"
+
+
+def test_a_damaged_record_of_a_chunk_is_one_sentence(tmp_path: Path) -> None:
+    """As a disk leaves it that broke; without the record the chunk is made again."""
+    put(sink(tmp_path), 0, chunks()[0])
+    damaged = tmp_path / ".chunks" / "000000.json"
+    damaged.write_bytes(damaged.read_bytes()[:20])
+
+    with pytest.raises(JobError, match=r"000000.json in .* is damaged; remove it and run again"):
+        sink(tmp_path).records()
+
+    damaged.unlink()
+    assert write(tmp_path).data_set_hash == write(tmp_path / "other").data_set_hash
 
 
 def test_records_of_chunks_travel_as_json(tmp_path: Path) -> None:

@@ -183,6 +183,8 @@ class RetireJob(_Job):
 
 JobRequest = Annotated[ExtractJob | GenerateJob | RedriveJob | RetireJob, Field(discriminator="kind")]
 JOB_REQUEST: TypeAdapter[ExtractJob | GenerateJob | RedriveJob | RetireJob] = TypeAdapter(JobRequest)
+_BRANCHES = ("str", "dict[str,any]")
+"""What pydantic calls the kinds of scenario that it tried; no part of a place."""
 JOB_KINDS = ("extract", "generate", "redrive", "retire")
 
 
@@ -421,7 +423,7 @@ def parse_request(value: bytes) -> ExtractJob | GenerateJob | RedriveJob | Retir
 def _sentences(error: ValidationError) -> list[str]:
     sentences = []
     for fault in error.errors(include_url=False, include_input=False):
-        place = ".".join(str(p) for p in fault["loc"] if p not in JOB_KINDS) or "the job"
+        place = ".".join(str(p) for p in fault["loc"] if p not in (*JOB_KINDS, *_BRANCHES)) or "the job"
         match fault["type"]:
             case "union_tag_invalid" | "union_tag_not_found":
                 context = fault.get("ctx", {})

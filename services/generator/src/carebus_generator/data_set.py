@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
+from carebus_contracts.errors import JobError
 from carebus_generator.adapters.manifests import MadeFrom
 from carebus_generator.domain.bundles import BundleWriter, References
 from carebus_generator.domain.catalogue import data_text
@@ -18,6 +19,7 @@ from carebus_generator.domain.scenario import Scenario
 from carebus_generator.domain.surroundings import surroundings_of
 
 CATALOGUE_HASH = sha256(data_text("codes.csv").encode()).hexdigest()
+MOST_PERSON_ID = 9_000_000_000_000_000
 PART_PATIENTS = 2_000
 """Patients made at a time, however large a chunk is: their columns take some 30 MB."""
 
@@ -26,7 +28,16 @@ Block = tuple[list[bytes], str]
 
 
 def made_from(scenario: Scenario, *, source: str, seed: int, first_person_id: int) -> MadeFrom:
-    """Return what decides every value of a data set."""
+    """Return what decides every value of a data set.
+
+    Raises:
+        JobError: Ids would be too great.
+    """
+    if first_person_id + scenario.total - 1 > MOST_PERSON_ID:
+        raise JobError(
+            f"first_person_id: is {first_person_id:,}, must be at most {MOST_PERSON_ID - scenario.total + 1:,}, "
+            "as ids of records are a thousand times those of persons and have 64 bits"
+        )
     return MadeFrom(
         source=source,
         scenario=scenario.name,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
-import orjson
-
-from carebus_contracts.errors import InvalidScenario, JobError
+from carebus_contracts.errors import JobError
 from carebus_contracts.jobs import GenerateJob
 from carebus_generator.adapters.manifests import MadeFrom
 from carebus_generator.cache import SingleFlightCache
@@ -66,11 +65,7 @@ def scenario_of(job: GenerateJob) -> Scenario:
         content, name = dict(job.scenario), str(job.scenario.get("name", "of the job"))
     if job.total is not None:
         content["total"] = job.total
-    try:
-        text = orjson.dumps(content)
-    except TypeError as error:
-        raise InvalidScenario(name, (f"cannot be written as JSON: {error}",)) from error
-    return read_scenario(text, name)
+    return read_scenario(json.dumps(content), name)
 
 
 def _origin(scenario: Scenario, job: GenerateJob) -> MadeFrom:

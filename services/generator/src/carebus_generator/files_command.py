@@ -45,7 +45,7 @@ def _key_option(text: str) -> Callable[[F], F]:
 )  # fmt: skip
 @_key_option("Encrypt with this key of 32 bytes; `head -c 32 /dev/urandom > FILE` makes one.")
 @click.option("--total", type=click.IntRange(1), help="Patients, in place of the scenario's number.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 @click.option("--source", help="Slug of the data set; the scenario's name if left out.")
 @click.option("--first-person-id", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--processes", type=click.IntRange(1), default=2, show_default=True)
@@ -138,7 +138,9 @@ def diff(*, one: str, other: str, key_file: Path | None) -> None:
 @click.command()
 @click.argument("origin")
 @click.option("--count", type=click.IntRange(1, 1_000), default=5, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="With a scenario.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="With a scenario."
+)
 @_key_option("Key of encrypted files.")
 def cards(*, origin: str, count: int, seed: int, key_file: Path | None) -> None:
     """Show some patients as readable cards, evenly spread over the data set.
@@ -170,6 +172,8 @@ def decrypt(*, file: str, key_file: Path | None, out: Path) -> None:
     from carebus_generator.adapters.encryption import Key, decrypted  # noqa: PLC0415
 
     with shown_errors():
+        if key_file is None:
+            raise JobError(f"{file}: name the file of its key with --key-file")
         size = decrypted(file, out, Key.read(key_file))
     click.echo(f"{size:,} bytes in {out}")
 

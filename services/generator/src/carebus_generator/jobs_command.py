@@ -42,7 +42,7 @@ def jobs_command(name: str) -> click.Command:
 )
 @click.option("--source", help="Slug of the data set; the scenario's name if left out.")
 @click.option("--total", type=click.IntRange(1), help="Patients, in place of the scenario's number.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 @click.option(
     "--openemr-documents",
     "filing",

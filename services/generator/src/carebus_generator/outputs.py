@@ -54,7 +54,10 @@ class Outputs:
             if ".." not in url.split("/") and any(url == r or url.startswith(r + "/") for r in remote):
                 return url
         else:
-            local = Path(rest if separator else files.url).expanduser().resolve()
+            try:
+                local = Path(rest if separator else files.url).expanduser().resolve()
+            except (OSError, RuntimeError, ValueError):  # a loop of links, nobody's home, a null byte
+                raise JobError(f"files.{number}.url: is no path of a folder on this machine") from None
             own = [_local(root) for root in roots if "://" not in root or root.startswith("file://")]
             if any(local.is_relative_to(root) for root in own):
                 return str(local)

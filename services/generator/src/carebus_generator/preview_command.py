@@ -17,7 +17,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @click.argument("scenario")
 @click.option("--html", type=_FILE, help="Write one self-contained page with pictures.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 @click.option("--total", type=click.IntRange(1), help="Patients, in place of the scenario's number.")
 def preview(*, scenario: str, html: Path | None, seed: int, total: int | None) -> None:
     """Show what a scenario leads to: arrivals, triage, flow, census against beds, care in time.
@@ -56,7 +56,7 @@ def presets() -> None:
 
 @click.command()
 @click.argument("scenario")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 @click.option("--total", type=click.IntRange(1), help="Patients, in place of the scenario's number.")
 @click.option(
     "--patients", type=click.IntRange(1), default=20_000, show_default=True,

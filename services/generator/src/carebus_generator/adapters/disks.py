@@ -36,5 +36,5 @@ def _disk(url: str) -> Path | None:
     protocol, separator, rest = url.partition("://")
     if separator and protocol not in {"file", "local"}:
         return None
-    path = Path(rest if separator else url).expanduser().absolute()
+    path = Path(rest if separator else url).absolute()
     return next((place for place in (path, *path.parents) if place.is_dir()), None)

@@ -59,6 +59,8 @@ def folder_at(url: str) -> Folder:
         JobError: The kind of URL is unknown here, or a package for it is missing.
     """
     protocol, separator, rest = url.partition("://")
+    if not url.strip() or (separator and not rest.strip("/")):
+        raise JobError("the folder has no name; say which one is meant")
     if not separator:
         return _LocalFolder(Path(url))
     if protocol in {"file", "local"}:
@@ -195,6 +197,8 @@ _REASONS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
     errno.EROFS: "it is mounted read-only",
+    errno.EFBIG: "files may not be so large here (see `ulimit -f`); allow larger ones, or choose smaller chunks",
+    errno.EEXIST: "it is a file, not a folder",
     errno.ENOENT: "there is no such file",
     errno.ENOTDIR: "part of the path is a file, not a folder",
 }

@@ -86,4 +86,6 @@ def read_manifest(folder: Folder, name: str = MANIFEST) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
-        raise JobError(f"{name} in {folder.url} is no manifest of a data set: {places_of(error)}") from None
+        # faults of the whole have no place
+        why = places_of(error) if error.errors()[0]["loc"] else "it is no JSON object"
+        raise JobError(f"{name} in {folder.url} is no manifest of a data set: {why}") from None

@@ -43,6 +43,8 @@ class DataSetFiles:
         if found.key_id is not None:
             from carebus_generator.adapters.encryption import Key  # noqa: PLC0415 - 6 MB
 
+            if key_file is None:
+                raise JobError(f"{url} is encrypted; name the file of its key with --key-file")
             key = Key.read(key_file)
             if key.id.hex() != found.key_id:
                 raise JobError(f"{url} was encrypted with another key than that of {key_file}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
-from carebus_contracts.errors import JobError
+from carebus_contracts.errors import InvalidMessage, JobError
 from carebus_generator.adapters.folders import Folder, folder_at
 from carebus_generator.adapters.manifests import (
     MANIFEST,
@@ -154,7 +154,13 @@ class Sink:
 
     def _record(self, name: str) -> ChunkRecord:
         with self._folder.open(name) as file:
-            record = ChunkRecord.from_json(file.read())
+            text = file.read()
+        try:
+            record = ChunkRecord.from_json(text)
+        except InvalidMessage:
+            raise JobError(
+                f"{name} in {self._folder.url} is damaged; remove it and run again, its chunk is then made anew"
+            ) from None
         if record.fingerprint != self._fingerprint:
             raise self._another()
         return record

@@ -10,6 +10,17 @@ _TOLERANCE = 1e-6
 """Of sums that must be 1: shares as people write them have few digits."""
 
 
+_BRANCHES = ("str", "tuple[float, ...]")
+_LIMITS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "above"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+_LONGEST = 80
+"""Characters of a value that is shown."""
+
+
 def choices(what: str, given: str, known: Sequence[str]) -> str:
     """Return what is given.
 
@@ -33,14 +44,22 @@ def sum_fault(shares: Mapping[str, float]) -> str:
 
 def sentences(faults: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return a sentence a fault, of faults as pydantic reports them."""
+    faults = [{**fault, "loc": _without_branch(fault["loc"])} for fault in faults]
     inner = [fault["loc"] for fault in faults]
+    # What fits neither a name nor a list is told twice, of one place.
+    told = {fault["loc"]: fault for fault in faults}
     return tuple(
         _sentence(fault)
-        for fault in faults
-        # A list whose entries are wrong is also told to be empty: of no use to anybody.
-        if fault["type"] != "too_short"
+        for fault in told.values()
+        # A list whose entries are wrong is also told to be empty, or to be no text: of no use to anybody.
+        if fault["type"] not in {"too_short", "string_type"}
         or not any(place != fault["loc"] and place[: len(fault["loc"])] == fault["loc"] for place in inner)
     )
+
+
+def _without_branch(location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Return a place without pydantic's names of what it tried there: ``tempo.str``, ``tempo.tuple[float, ...]``."""
+    return tuple(step for step in location if step not in _BRANCHES)
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:
@@ -51,14 +70,9 @@ def _sentence(fault: Mapping[str, Any]) -> str:
             text = "is no field of a scenario"
         case "missing":
             text = "is missing"
-        case "greater_than_equal":
-            text = f"is {_shown(given)}, must be at least {_shown(limits['ge'])}"
-        case "greater_than":
-            text = f"is {_shown(given)}, must be above {_shown(limits['gt'])}"
-        case "less_than":
-            text = f"is {_shown(given)}, must be below {_shown(limits['lt'])}"
-        case "less_than_equal":
-            text = f"is {_shown(given)}, must be at most {_shown(limits['le'])}"
+        case "greater_than_equal" | "greater_than" | "less_than" | "less_than_equal":
+            limit, words = _LIMITS[fault["type"]]
+            text = f"is {_shown(given)}, must be {words} {_shown(limits[limit])}"
         case "literal_error":
             text = f"is {_shown(given)}, must be {limits['expected']}"
         case "string_pattern_mismatch":
@@ -67,6 +81,9 @@ def _sentence(fault: Mapping[str, Any]) -> str:
             text = f"has {limits['actual_length'] or 'no'} entries, must have at least {limits['min_length']}"
         case "date_type" | "date_parsing" | "date_from_datetime_parsing" | "date_from_datetime_inexact":
             text = f"is {_shown(given)}, must be a date such as 2025-06-01"
+        case "string_too_long" | "too_long":
+            parts = "characters" if isinstance(given, str) else "entries"
+            text = f"has {len(given or ()):,} {parts}, must have at most {limits['max_length']}"
         case "value_error":
             text = str(limits["error"])
         case _:
@@ -90,4 +107,5 @@ def _shown(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return repr(value) if isinstance(value, str) else str(value)
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -13,7 +13,15 @@ from importlib.resources import files
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from carebus_contracts.errors import InvalidScenario
 from carebus_generator.domain.apportioning import apportion
@@ -39,7 +47,20 @@ MOST_BYTES = 1_000_000
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Place = Annotated[str, Field(min_length=1, max_length=60)]
+
+MOST_WEIGHT = 1_000_000
+"""Of warfare types and days: only their proportions count, and sums of greater ones lose small ones."""
+MOST_KM = 20_000
+"""Half way round the earth."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has line ends or other characters that cannot be printed")
+    return text
+
+
+Place = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
 Posture = Literal["permissive", "contested", "denied"]
 Mode = Literal["independent", "capacity"]
 Service = Literal["combat", "mixed", "support"]
@@ -124,6 +145,8 @@ class Front(_Part):
     def _distances(cls, km: tuple[float, ...]) -> tuple[float, ...]:
         if min(km) <= 0:
             raise ValueError("each distance must be above 0 km")
+        if max(km) > MOST_KM:
+            raise ValueError(f"each distance must be at most {MOST_KM:,} km")
         return km
 
     @field_validator("position")
@@ -258,6 +281,8 @@ class Scenario(_Part):
             choices("warfare type", name, names(WARFARE))
             if weight <= 0:
                 raise ValueError(f"{name} has weight {weight:g}, must be above 0 (or leave it out)")
+            if weight > MOST_WEIGHT:
+                raise ValueError(f"{name} has weight {weight:g}, must be at most {MOST_WEIGHT:,}")
         return weights
 
     @field_validator("intensity")
@@ -272,6 +297,8 @@ class Scenario(_Part):
             return choices("tempo", tempo, names(TEMPOS))
         if not tempo or min(tempo) < 0 or sum(tempo) <= 0:
             raise ValueError("weights must not be negative, and one must be above 0")
+        if max(tempo) > MOST_WEIGHT:
+            raise ValueError(f"weights must be at most {MOST_WEIGHT:,}")
         return tempo
 
     @field_validator("environment")
@@ -363,6 +390,9 @@ def read_scenario(text: str | bytes, name: str) -> Scenario:
         raise InvalidScenario(name, (f"is neither TOML nor JSON: {error}",)) from error
     except ValidationError as error:
         raise InvalidScenario(name, sentences(error.errors())) from error
+    except ValueError as error:
+        # Python's own limit on the digits of a number, in both languages.
+        raise InvalidScenario(name, ("a number has thousands of digits",)) from error
 
 
 def preset_names() -> tuple[str, ...]:
