@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -51,14 +51,9 @@ class TargetSuite:
 
     # --- what a subclass says -------------------------------------------------------------------
 
-    @pytest.fixture
-    def target(self) -> Target:
-        """A started target."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def other(self) -> Target:
-        """Another loader's connection to the same store."""
+    @pytest.fixture(scope="class")
+    def make(self) -> Callable[[], Any]:
+        """Makes targets that are not started."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -70,6 +65,20 @@ class TargetSuite:
     def crash(self, target: Target) -> Callable[[], AbstractAsyncContextManager[None]]:
         """``async with crash():`` makes a write fail, as servers do, when a part of its data was sent."""
         raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def target(cls, make: Callable[[], Any]) -> AsyncIterator[Target]:
+        """A started target."""
+        async with started(make()) as target:
+            yield target
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def other(cls, make: Callable[[], Any]) -> AsyncIterator[Target]:
+        """Another loader's connection to the same store."""
+        async with started(make()) as target:
+            yield target
 
     def plan(self, source: str, person_id: int, texts: Sequence[str | None]) -> ReadPlan:
         """Return the plan of a person with these texts."""
@@ -543,6 +552,16 @@ def missing_persons(target: str, source: str) -> ReadPlan:
     write = '{"kind":"tombstone","table":"*","hash":"","count":0}'
     text = '{"target":"%s","source":"%s","subject":"%s","writes":[%s]}'
     return read_plan((text % (target, source, ALL_PERSONS, write)).encode())
+
+
+@asynccontextmanager
+async def started(target: Any) -> AsyncIterator[Any]:
+    """Start a target, and stop it afterwards."""
+    await target.start()
+    try:
+        yield target
+    finally:
+        await target.stop()
 
 
 async def put(target: Target, *plans: ReadPlan, v: int = 1, job: str = "job") -> Written:

@@ -22,19 +22,8 @@ class TestOpenEmr(TargetSuite):
 
     @pytest.fixture(scope="class")
     @classmethod
-    async def target(cls, openemr: OpenEmrSettings) -> AsyncIterator[OpenEmrTarget]:
-        target = OpenEmrTarget(openemr)
-        await target.start()
-        yield target
-        await target.stop()
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    async def other(cls, openemr: OpenEmrSettings) -> AsyncIterator[OpenEmrTarget]:
-        target = OpenEmrTarget(openemr)
-        await target.start()
-        yield target
-        await target.stop()
+    def make(cls, openemr: OpenEmrSettings) -> Callable[[], OpenEmrTarget]:
+        return lambda: OpenEmrTarget(openemr)
 
     @pytest.fixture
     def show(self, read: Callable[..., Any]) -> Callable[[str], Any]:

@@ -21,19 +21,8 @@ from .plans import person_plan, retired_plan
 class TestClickHouse(TargetSuite, ChunkSuite):
     @pytest.fixture(scope="class")
     @classmethod
-    async def target(cls, clickhouse: ClickHouseSettings) -> AsyncIterator[ClickHouseTarget]:
-        target = ClickHouseTarget(clickhouse)
-        await target.start()
-        yield target
-        await target.stop()
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    async def other(cls, clickhouse: ClickHouseSettings) -> AsyncIterator[ClickHouseTarget]:
-        target = ClickHouseTarget(clickhouse)
-        await target.start()
-        yield target
-        await target.stop()
+    def make(cls, clickhouse: ClickHouseSettings) -> Callable[[], ClickHouseTarget]:
+        return lambda: ClickHouseTarget(clickhouse)
 
     @pytest.fixture
     def look(self, ch: Any, clickhouse: ClickHouseSettings) -> Callable[[str, str], Any]:

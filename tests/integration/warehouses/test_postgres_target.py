@@ -11,10 +11,10 @@ import pytest
 from carebus_contracts.errors import ConstraintViolated
 from carebus_contracts.plans import ReadPlan
 from carebus_contracts.versions import Version
-from carebus_loader.adapters.postgres import PostgresSettings, PostgresTarget, rows
+from carebus_loader.adapters.postgres import PostgresSettings, PostgresTarget, retiring, rows
 from carebus_loader.ports import Delivery
 from support.chunk_suite import ChunkSuite
-from support.target_suite import Shown, TargetSuite, put, until_done
+from support.target_suite import Shown, TargetSuite, everyone, put, until_done
 
 from .plans import person_plan, retired_plan
 
@@ -22,19 +22,8 @@ from .plans import person_plan, retired_plan
 class TestPostgres(TargetSuite, ChunkSuite):
     @pytest.fixture(scope="class")
     @classmethod
-    async def target(cls, postgres: PostgresSettings) -> AsyncIterator[PostgresTarget]:
-        target = PostgresTarget(postgres)
-        await target.start()
-        yield target
-        await target.stop()
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    async def other(cls, postgres: PostgresSettings) -> AsyncIterator[PostgresTarget]:
-        target = PostgresTarget(postgres)
-        await target.start()
-        yield target
-        await target.stop()
+    def make(cls, postgres: PostgresSettings) -> Callable[[], PostgresTarget]:
+        return lambda: PostgresTarget(postgres)
 
     @pytest.fixture
     def show(self, pg: Any, postgres: PostgresSettings) -> Callable[[str], Any]:
@@ -100,6 +89,22 @@ class TestPostgres(TargetSuite, ChunkSuite):
         assert (fewer.inserted, fewer.updated, fewer.deleted) == (0, 1, 1)
         assert (more.inserted, more.updated, more.deleted) == (1, 0, 0)
         assert more.tables == {"observation": 1}
+
+    async def test_a_source_is_retired_some_subjects_at_a_time(
+        self, target: PostgresTarget, show: Any, source: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However many it has: persons and chunks all go, those of a job only go with it."""
+        monkeypatch.setattr(retiring, "_RETIRED_AT_ONCE", 2)
+        await put(target, *(self.plan(source, person, ["a"]) for person in range(1, 6)))
+        await put(target, *(self.plan(source, person, ["b"]) for person in (6, 7, 8)), job="two")
+
+        of_job = await put(target, everyone("postgres", source, "two"), v=5)
+        left = await show(source)
+        of_all = await put(target, everyone("postgres", source), v=6)
+
+        # Each has a row of PERSON and one of OBSERVATION.
+        assert (of_job.persons, of_job.deleted, sorted(left)) == (3, 6, [1, 2, 3, 4, 5])
+        assert (of_all.persons, of_all.deleted, await show(source)) == (5, 10, {})
 
     async def test_zero_byte_is_refused(self, target: PostgresTarget, source: str) -> None:
         """Postgres text cannot hold it, so it is the record's fault."""

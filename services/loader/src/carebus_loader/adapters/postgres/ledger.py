@@ -107,14 +107,16 @@ class Ledger:
         upserted = await self._upserted([s for s in wanted if not is_person(s[1])])
         return {(row[0], row[1]): _entry(row[2], row[3], upserted.get((row[0], row[1]))) for row in rows}
 
-    async def of_source(self, source: str, job_id: str) -> list[tuple[str, Entry]]:
-        """Lock and read all entries of a source, or those that may hold something of one job."""
+    async def of_source(self, source: str, job_id: str, *, after: str, limit: int) -> list[tuple[str, Entry]]:
+        """Lock and read the next entries of a source, or of those that may hold something of one job."""
         rows = await self.connection.fetch(
             f"SELECT l.subject, l.held, l.jobs, u.held FROM {self._name(sql.LEDGER)} l "
             f"LEFT JOIN {self._name(sql.UPSERTED)} u ON u.source = l.source AND u.subject = l.subject "
-            "WHERE l.source = $1 AND position($2 IN l.jobs) > 0 ORDER BY l.subject FOR UPDATE OF l",
+            "WHERE l.source = $1 AND position($2 IN l.jobs) > 0 AND l.subject > $3 "
+            f"ORDER BY l.subject LIMIT {limit} FOR UPDATE OF l",
             source,
             orjson.dumps(job_id).decode() if job_id else "",
+            after,
         )
         return [(row[0], _entry(row[1], row[2], row[3])) for row in rows]
 

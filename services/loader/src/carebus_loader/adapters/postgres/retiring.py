@@ -20,7 +20,7 @@ from carebus_loader.domain.warehouse.upserting import above
 from carebus_loader.ports import Delivery, Written
 
 _RETIRED_AT_ONCE = 2_000
-"""Subjects whose rows one statement deletes: bounds arrays and plans, not the transaction."""
+"""Subjects that are read, and whose rows are deleted, at a time: bounds memory, not the transaction."""
 
 
 async def retire(
@@ -31,16 +31,10 @@ async def retire(
     result = retirement(plan, version, floors)
     if result is not Result.APPLIED:
         return Written(result)
-    tally = Tally()
-    if plan.subject == ALL_PERSONS:
-        after = ""
-        while entries := await ledger.vanished(plan.source, version, after=after, limit=_RETIRED_AT_ONCE):
-            await _empty(ledger, settings, delivery, entries, tally)
-            after = entries[-1][0]
-    else:
-        entries = await ledger.of_source(plan.source, plan.of_job)
-        for start in range(0, len(entries), _RETIRED_AT_ONCE):
-            await _empty(ledger, settings, delivery, entries[start : start + _RETIRED_AT_ONCE], tally)
+    tally, after = Tally(), ""
+    while entries := await _next(ledger, delivery, after):
+        await _empty(ledger, settings, delivery, entries, tally)
+        after = entries[-1][0]
     floors[plan.source, floor_of(plan)] = version
     await ledger.raise_floor(plan.source, floor_of(plan), version)
     return tally.written(result)
@@ -54,6 +48,13 @@ async def would_retire(ledger: Ledger, delivery: Delivery, floors: Floors) -> Wr
     plan, version = delivery.plan, delivery.version
     persons = await ledger.count_vanished(plan.source, version) if plan.subject == ALL_PERSONS else 0
     return Written(retirement(plan, version, floors), persons=persons)
+
+
+async def _next(ledger: Ledger, delivery: Delivery, after: str) -> list[tuple[str, Entry]]:
+    plan = delivery.plan
+    if plan.subject == ALL_PERSONS:
+        return await ledger.vanished(plan.source, delivery.version, after=after, limit=_RETIRED_AT_ONCE)
+    return await ledger.of_source(plan.source, plan.of_job, after=after, limit=_RETIRED_AT_ONCE)
 
 
 async def _empty(
