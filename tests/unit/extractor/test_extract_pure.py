@@ -139,6 +139,8 @@ def test_layout_is_seen(sample: str, delimiter: str, fields: tuple[str | None, .
         (date, "20010203", "INTEGER", date(2001, 2, 3), True),
         (date, "'31-DEC-2020'", "VARCHAR", date(2020, 12, 31), True),
         (date, "'31-DEC-20'", "VARCHAR", None, True),
+        (date, "'00010101'", "VARCHAR", date(1, 1, 1), True),
+        (date, "'5'", "VARCHAR", None, True),
         (datetime, "'1-JAN-20'", "VARCHAR", None, True),
         (date, "'2001-02-03 10:30 PM'", "VARCHAR", date(2001, 2, 3), True),
         (datetime, "'2001-02-03 10:30 PM'", "VARCHAR", "2001-02-03T22:30:00", True),

@@ -43,6 +43,7 @@ CONCEPTS = {
     4295880: ("73761001", "SNOMED", "Colonoscopy"),
     2106281: ("45378", "CPT4", "Colonoscopy, flexible; diagnostic"),
     4138762: ("72506001", "SNOMED", "Implantable defibrillator"),
+    2000000161: ("1" * 26, "RxNorm", "a drug whose code is none"),
     4297090: ("84489001", "SNOMED", "Mold"),
     439224: ("416098002", "SNOMED", "Drug allergy"),
     4188539: ("373066001", "SNOMED", "Yes"),

@@ -316,6 +316,15 @@ def test_drug_of_which_only_the_time_is_known() -> None:
     )  # fmt: skip
 
 
+def test_code_that_the_column_cannot_hold_costs_no_chart() -> None:
+    """A vocabulary of one's own may have any code; the drug is known by its name."""
+    row = a_drug(drug_concept_id=2000000161)
+
+    (drug,) = rows_of(plan(a_bundle(drug_exposure=[row]), settings=SETTINGS), "prescriptions")
+
+    assert (drug["drug"], drug["rxnorm_drugcode"]) == ("a drug whose code is none", None)
+
+
 @pytest.mark.parametrize(("refills", "cell"), [(2**31 - 1, 2**31 - 1), (2**31, None), (-1, None), (0, 0)])
 def test_refills_that_the_column_cannot_hold_cost_no_chart(refills: int, cell: int | None) -> None:
     """One impossible number must not refuse a patient."""

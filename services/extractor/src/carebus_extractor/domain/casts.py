@@ -10,7 +10,6 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 _EARLIEST, _LATEST = "0001-01-01", "9999-12-31"
-_FIRST_OF_FOUR_DIGITS = "1000-01-01"
 _MISSING_WORDS = "('', 'null', 'na', 'nan', 'nat', 'none', '\\n', '.')"
 """How exports of R, pandas, SAS and MySQL write a missing number or date."""
 
@@ -102,9 +101,8 @@ def _text_cell(kind: type, raw: str) -> Cell:
         return Cell(f"CASE WHEN isfinite({number}) THEN {number} END", given)
     # vocabularies write 19700101, Oracle writes 01-JAN-1970; the engine reads the rest, unpadded ones too
     sql = "DATE" if kind is date else "TIMESTAMP"
-    digits = (
-        f"CASE WHEN right({raw}, 1) BETWEEN '0' AND '9' THEN {raw} END"  # strptime makes 1900 of 'infinity'
-    )
+    # strptime makes 1900 of 'infinity', and the year 20 of Oracle's 31-DEC-20
+    digits = f"CASE WHEN right({raw}, 1) BETWEEN '0' AND '9' AND substr({raw}, -3, 1) <> '-' THEN {raw} END"
     other = f"CAST(try_strptime({digits}, ['%Y%m%d', '%d-%b-%Y']) AS {sql})"
     value = f"TRY_CAST({raw} AS {sql})"
     if kind is datetime:
@@ -118,10 +116,8 @@ def _text_cell(kind: type, raw: str) -> Cell:
 def _in_calendar(value: str, sql: str, other: str = "") -> str:
     """Return the first value that a calendar holds: the engine knows infinity and years before Christ."""
     latest = _LATEST if sql == "DATE" else f"{_LATEST} 23:59:59.999999"
-    # a year of two digits, Oracle's own way (31-DEC-20), would be one of the first century
-    firsts = ((value, _EARLIEST), (other, _FIRST_OF_FOUR_DIGITS))
     tests = " ".join(
-        f"WHEN {v} BETWEEN {sql} '{first}' AND {sql} '{latest}' THEN {v}" for v, first in firsts if v
+        f"WHEN {v} BETWEEN {sql} '{_EARLIEST}' AND {sql} '{latest}' THEN {v}" for v in (value, other) if v
     )
     return f"CASE {tests} END"
 

@@ -46,6 +46,8 @@ IMMUNIZATIONS = (
 
 MOST_REFILLS = 2**31 - 1
 """``prescriptions.refills`` is an INT."""
+RXNORM_WIDTH = 25
+"""``prescriptions.rxnorm_drugcode`` is a VARCHAR(25); real codes have eight digits at most."""
 FLOAT_RANGE = (1.2e-38, 3.4e38)
 """``immunizations.amount_administered`` is a FLOAT, of which the server shows six digits."""
 
@@ -159,5 +161,5 @@ def _drug(
     if cvx := bare_code(concept, "CVX") or bare_code(source, "CVX"):
         return Drug(True, f"{text(cvx, 25)},{text(title, 255)},{way}")
     rxnorm = bare_code(concept, "RxNorm") or bare_code(source, "RxNorm")
-    code = f'"{rxnorm}"' if rxnorm.isascii() and rxnorm.isdigit() else NULL
+    code = f'"{rxnorm}"' if rxnorm.isascii() and rxnorm.isdigit() and len(rxnorm) <= RXNORM_WIDTH else NULL
     return Drug(False, f"{text(title, 150)},{code},{way}")
