@@ -105,14 +105,3 @@ def test_signs_are_of_the_living_and_follow_triage(made: Made) -> None:
         for triage in (Triage.T1, Triage.T2, Triage.T3)
     ]
     assert mean[0] > mean[1] > mean[2]
-
-
-@pytest.mark.parametrize("name", preset_names())
-def test_a_patient_has_about_thirty_rows(name: str) -> None:
-    """About three procedures and three drugs, and some fifteen to twenty-five measurements, by how bad the war is."""
-    scenario = preset(name).model_copy(update={"total": 3_000})
-    cohort = make_cohort(compile_model(scenario, SEED), 0, 3_000)
-
-    assert 2 < len(cohort.diagnoses.patient) / 3_000 < 7
-    assert 4 < len(cohort.treatments.patient) / 3_000 < 11
-    assert 13 < len(cohort.measurements.patient) / 3_000 < 25

@@ -32,17 +32,20 @@ def rows(folder: Path, table: str) -> list[dict[str, str]]:
 def test_08_csv_tells_patients_and_their_fates_apart(folder: Path) -> None:
     """Every name was "Unknown Unknown", and every status "Active"."""
     persons = rows(folder, "person")
-    outcomes = {
-        row["person_id"]: row["value_as_string"]
+    ends = {row["person_id"]: row["discharged_to_source_value"] for row in rows(folder, "visit_occurrence")}
+    ways = {row["person_id"]: row["cause_source_value"].partition(" ")[0] for row in rows(folder, "death")}
+    back = {
+        row["person_id"]
         for row in rows(folder, "observation")
-        if row["observation_source_value"] == "MIL:OUTCOME"
+        if row["observation_source_value"] == "MIL:RTD"
     }
 
     assert len({person["person_source_value"] for person in persons}) == len(persons) == 1_000
-    assert outcomes.keys() == {person["person_id"] for person in persons}
-    assert {"KIA", "DOW", "RTD"} <= set(outcomes.values())
-    dead = {person for person, outcome in outcomes.items() if outcome in {"KIA", "DOW", "DIED"}}
-    assert {row["person_id"] for row in rows(folder, "death")} == dead
+    assert ends.keys() | ways.keys() == {person["person_id"] for person in persons}
+    assert {"DOW", "RTD"} <= set(ends.values())
+    assert "KIA" in ways.values()
+    assert ends.keys() & ways.keys() == {person for person, end in ends.items() if end in {"DOW", "DIED"}}
+    assert back == {person for person, end in ends.items() if end == "RTD"}
     text = "".join(gzip.decompress(path.read_bytes()).decode() for path in folder.glob("*.gz"))
     assert "Unknown" not in text
     assert "Active" not in text

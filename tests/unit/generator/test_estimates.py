@@ -26,7 +26,7 @@ def _model(name: str, total: int) -> Model:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_rows_are_near_to_what_is_made(name: str) -> None:
-    """5,000 patients of each preset have the rows told, to 6 %; rare tables to a fifth."""
+    """5,000 patients of each preset have the rows told, to 6 %; a table to a fifth, or 0.05 rows a patient."""
     model = _model(name, 5000)
     told = estimate(model)
 
@@ -34,7 +34,7 @@ def test_rows_are_near_to_what_is_made(name: str) -> None:
 
     assert told.all_rows == pytest.approx(sum(made.values()), rel=0.06)
     for table, count in made.items():
-        assert told.rows[table] == pytest.approx(count, rel=0.2, abs=100), table
+        assert told.rows[table] == pytest.approx(count, rel=0.2, abs=250), table
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 import pytest
 
 from carebus_contracts.omop.catalog import PERSON_TABLES
+from carebus_generator.domain.cohort import Diagnoses
 from carebus_generator.domain.omop import OmopChunk, omop_tables
 from carebus_generator.domain.omop.columns import values
-from unit.generator.cohorts import SURROUNDINGS, three_patients
+from unit.generator.cohorts import HOUR, SURROUNDINGS, columns, three_patients
+from unit.generator.cohorts import row as code_row
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,39 @@ def test_a_mistaken_diagnosis_is_an_earlier_row_with_another_concept(chunk: Omop
     ]
 
 
+def test_a_diagnosis_that_is_confirmed_is_no_second_condition() -> None:
+    """A wound has one condition, from its first diagnosis on, and a mistake before it is another."""
+    cohort = three_patients()
+    bullet, concussion = code_row("bullet_wound"), code_row("concussion")
+    said = Diagnoses(
+        *columns(
+            (0, 0, 0, concussion, 7 * HOUR, False),
+            (0, 0, 1, concussion, 7 * HOUR + 60, False),
+            (0, 1, 0, bullet, 10 * HOUR, True),
+            (0, 1, 1, concussion, 10 * HOUR + 60, True),
+        )
+    )
+
+    made = omop_tables(SURROUNDINGS, replace(cohort, diagnoses=said))
+
+    found = [
+        (
+            r["condition_concept_id"],
+            r["condition_status_source_value"],
+            r["condition_start_datetime"].hour,
+            r["visit_detail_id"],
+        )
+        for r in rows(made, "condition_occurrence")
+    ]
+    assert found == [
+        (4001336, "preliminary", 7, 1_010_001),
+        (4001336, "confirmed", 7, 1_010_001),
+        (4094814, "confirmed", 10, 1_010_003),
+    ]
+    regions = [r for r in rows(made, "observation") if r["observation_source_value"] == "MIL:REGION"]
+    assert [(r["value_as_string"], r["observation_event_id"]) for r in regions] == [("LIMB_LOWER", 1_010_002)]
+
+
 def test_a_tourniquet_is_a_procedure_and_a_device(chunk: OmopChunk) -> None:
     """At the point of injury: in the visit, and in no stay."""
     procedures, (device,) = rows(chunk, "procedure_occurrence"), rows(chunk, "device_exposure")
@@ -223,7 +259,7 @@ def test_deaths_say_cause_and_way(chunk: OmopChunk) -> None:
 
 
 def test_observations_tell_what_the_exercise_knows(chunk: OmopChunk) -> None:
-    """Facts of the event at the injury, triage at each facility, regions by diagnosis, and the outcome."""
+    """Facts of the event, triage when it changes, regions that no code names, the return: what no other row says."""
     told = [
         (
             r["observation_source_value"],
@@ -237,25 +273,37 @@ def test_observations_tell_what_the_exercise_knows(chunk: OmopChunk) -> None:
 
     assert told == [
         ("MIL:EVENT", "0000000000000abc", None, None),
-        ("MIL:KIND", "BATTLE", None, None),
         ("MIL:MECHANISM", "GUNSHOT", None, None),
         ("MIL:WARFARE", "artillery", None, None),
-        ("MIL:FRONT", "North", None, None),
         ("MIL:MASCAL", "yes", None, None),
         ("MIL:ENVIRONMENT", "rain+fog", None, None),
         ("MIL:POSTURE", "contested", None, None),
         ("MIL:TRIAGE", "T1", None, None),
         ("MIL:ISS", 25.0, None, None),
-        ("MIL:TRIAGE", "T1", 1_010_001, None),
         ("MIL:TRIAGE", "T2", 1_010_003, None),
         ("MIL:REGION", "LIMB_LOWER", 1_010_003, 1_010_001),
-        ("MIL:REGION", "HEAD_NECK", 1_010_003, 1_010_002),
-        ("MIL:OUTCOME", "DOW", None, None),
     ]
-    third = [r for r in rows(chunk, "observation") if r["person_id"] == 1_012]
-    assert not any("ENVIRONMENT" in r["observation_source_value"] for r in third)
-    assert [r["observation_source_value"] for r in third].count("SNOMED:91936005 Allergy to penicillin") == 1
-    assert not any("REGION" in r["observation_source_value"] for r in third)
+    second, third = (
+        [
+            (r["observation_source_value"], r.get("value_as_string"))
+            for r in rows(chunk, "observation")
+            if r["person_id"] == who
+        ]
+        for who in (1_011, 1_012)
+    )
+    assert {("MIL:KIND", "BATTLE"), ("MIL:FRONT", "North"), ("MIL:SPECIAL", "ambush")} <= set(second)
+    assert ("MIL:RTD", "yes") in third
+    third_codes = [code for code, _ in third]
+    assert third_codes.count("SNOMED:91936005 Allergy to penicillin") == 1
+    assert not {
+        "MIL:ENVIRONMENT",
+        "MIL:REGION",
+        "MIL:MECHANISM",
+        "MIL:WARFARE",
+        "MIL:KIND",
+        "MIL:FRONT",
+        "MIL:ISS",
+    } & {*third_codes}
     fields = {
         r["obs_event_field_concept_id"] for r in rows(chunk, "observation") if "observation_event_id" in r
     }

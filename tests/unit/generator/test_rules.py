@@ -227,8 +227,15 @@ BREAKS: dict[str, Callable[[Cohort], Cohort]] = {
     "age": lambda c: _set(c, "patients", [0], birth_day=c.patients.birth_day[0] + 20 * 365),
     "empty events": lambda c: _set(c, "patients", [0], event_size=0),
     "large events": lambda c: _set(c, "patients", c.patients.special == NONE, event_size=61),
-    "event sizes": lambda c: _set(c, "patients", [100], event_size=c.patients.event_size[100] + 1),
-    "one cause": lambda c: _set(c, "patients", c.patients.mass_casualty, front=1 - c.patients.front.max()),
+    "event sizes": lambda c: _set(
+        c, "patients", (c.patients.index > 0) & (c.patients.event_size == 1), event_size=2
+    ),
+    "one cause": lambda c: _set(
+        c,
+        "patients",
+        c.patients.mass_casualty,
+        front=1 - c.patients.front[c.patients.mass_casualty][:1],
+    ),
     "at once": lambda c: _set(c, "patients", c.patients.special == 0, injured_s=5 * 3600),
     "cause": lambda c: _set(c, "patients", c.patients.special == NONE, warfare=7),
     "special events": lambda c: _set(c, "patients", c.patients.special == 0, injured_s=86_400 + 9 * 3600),

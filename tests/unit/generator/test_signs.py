@@ -96,35 +96,73 @@ def test_measured_in_the_stay_and_before_death(made: Ward) -> None:
     assert ((died == NEVER) | (measured.at_s < died)).all()
 
 
-def test_vital_signs_are_taken_at_each_arrival(made: Ward) -> None:
-    """Within eight minutes: pulse and pressure always, everything at the first facility and of the urgent."""
+def test_the_urgent_are_measured_at_each_arrival(made: Ward) -> None:
+    """Within eight minutes: pulse and pressure of all at first, and not of T3 again; all signs of T1 and T4."""
     stays, measured = made.stays, made.measurements
     died = made.courses.died_s[stays.patient]
     alive = np.where(died == NEVER, stays.left_s, np.minimum(died, stays.left_s)) > stays.arrived_s
     soon = measured.at_s - stays.arrived_s[measured.stay] <= 480
     first = np.diff(stays.patient, prepend=-1) != 0
+    light = stays.triage == Triage.T3
+    whole = first & ((stays.triage == Triage.T1) | (stays.triage == Triage.T4))
 
     for key in VITALS:
         rows = of(measured, key)
         taken = np.isin(np.arange(len(alive)), measured.stay[rows[soon[rows]]])
         assert not taken[~alive].any()
         if key in {"heart_rate", "systolic", "diastolic"}:
-            assert taken[alive].all(), key
-        elif key not in {"gcs", "pain"}:
-            assert taken[alive & (first | (stays.triage == Triage.T1))].all(), key
+            assert (taken[alive] == (first | ~light)[alive]).all(), key
+        elif key != "pain":
+            assert taken[alive & whole].all(), key
+
+
+def test_the_light_are_asked_for_what_is_wrong(made: Ward) -> None:
+    """T3: fever of the feverish, coma of the hit on the head, and not the other way round."""
+    light = (made.stays.triage == Triage.T3) & (made.stays.role == 1)
+    light &= np.bincount(made.wounds.patient)[made.stays.patient] == 1
+    light &= made.courses.died_s[made.stays.patient] == NEVER
+    light &= ~np.isnan(by_stay(made, "systolic"))
+    hot = with_wound(made, {"covid_19", "fever", "urinary_tract_infection"})[made.stays.patient] & light
+    struck = with_wound(made, {"concussion_no_loc", "concussion_with_loc"})[made.stays.patient] & light
+    sprained = with_wound(made, {"ankle_sprain", "wrist_sprain"})[made.stays.patient] & light
+
+    def taken(key: str, who: np.ndarray) -> float:
+        return float((~np.isnan(by_stay(made, key)[who])).mean())
+
+    assert min(hot.sum(), struck.sum(), sprained.sum()) >= 5
+    assert (taken("temperature", hot), taken("temperature", struck), taken("temperature", sprained)) == (
+        1,
+        0,
+        0,
+    )
+    assert (taken("gcs", hot), taken("gcs", struck), taken("gcs", sprained)) == (0, 1, 0)
+    assert taken("pain", sprained) == 1
+    assert taken("respiratory_rate", light) == 0
+
+
+def test_the_more_urgent_the_more_is_measured(made: Ward) -> None:
+    """Of those who live and leave: T1 more than T2, T2 more than T3, and of T3 no more than a handful at once."""
+    measured, stays = made.measurements, made.stays
+    many = np.bincount(measured.stay, minlength=len(stays.patient))
+    living = made.courses.died_s[stays.patient] == NEVER
+    mean = [many[living & (stays.triage == triage)].mean() for triage in (Triage.T1, Triage.T2, Triage.T3)]
+
+    assert mean[0] > 1.5 * mean[1]
+    assert mean[1] > 1.5 * mean[2]
+    assert many[living & (stays.triage == Triage.T3)].max() <= 7
 
 
 def test_nobody_unconscious_says_how_much_it_hurts(made: Ward) -> None:
-    """Pain is missing where the coma score is low, and there where it is not."""
+    """Pain is missing where the coma score is low, and at the first facility there where it is not."""
     pain, score = by_stay(made, "pain"), by_stay(made, "gcs")
     first = np.diff(made.stays.patient, prepend=-1) != 0
 
     assert np.isnan(pain[score <= 8]).all()
-    assert not np.isnan(pain[first & (score >= 9)]).any()
+    assert not np.isnan(pain[first & (score >= 9) & (made.stays.triage == Triage.T1)]).any()
 
 
 def test_rows_are_sorted_and_bounded(made: Ward) -> None:
-    """By patient and time; at most twice in one stay, the sooner the more urgent, and T3 once."""
+    """By patient and time; at most twice in one stay: T1 after four hours, T4 after eight."""
     measured, stays = made.measurements, made.stays
     rows = of(measured, "heart_rate")
     key = measured.patient * 10**9 + measured.at_s
@@ -136,7 +174,6 @@ def test_rows_are_sorted_and_bounded(made: Ward) -> None:
     assert np.bincount(measured.stay[rows]).max() == 2
     assert {(t, g / 3600) for t, g in zip(triage.tolist(), gap.tolist(), strict=True)} == {
         (1, 4),
-        (2, 12),
         (4, 8),
     }
 
@@ -157,7 +194,7 @@ def test_laboratory_is_from_role_2_on_for_the_serious(made: Ward) -> None:
 
 
 def test_build_is_taken_once_on_admission_to_a_hospital(made: Ward) -> None:
-    """Weight and height at the first of Role 3 and 4, and the same as in the patient's row."""
+    """Weight of T1 and T2, height of T1 at the first of Role 3 and 4, and the same as in the patient's row."""
     measured, stays = made.measurements, made.stays
     for key, expected in (("weight", made.patients.weight_kg), ("height", made.patients.height_cm)):
         rows = of(measured, key)
@@ -165,6 +202,9 @@ def test_build_is_taken_once_on_admission_to_a_hospital(made: Ward) -> None:
         assert len(np.unique(patient)) == len(patient) > 1000
         assert (measured.value[rows] == expected[patient]).all()
         assert (stays.role[measured.stay[rows]] >= Role.R3).all()
+        assert set(stays.triage[measured.stay[rows]].tolist()) == {Triage.T1} | (
+            {Triage.T2} if key == "weight" else set()
+        )
 
 
 def test_the_urgent_are_in_more_shock(made: Ward) -> None:
@@ -244,10 +284,10 @@ def test_lost_blood_shows_in_the_laboratory(made: Ward) -> None:
 
 
 def test_survivors_get_better_under_care(made: Ward) -> None:
-    """From the first to the last role, shock and pain of the severely wounded who live go down."""
+    """From the first to the last role, shock of the severely wounded who live goes down."""
     hurt = with_wound(made, {"bullet_wound", "open_wound", "traumatic_amputation"}, 4)
     alive = hurt & (made.courses.died_s == NEVER)
-    for key, sign in (("heart_rate", -1), ("systolic", 1), ("pain", -1)):
+    for key, sign in (("heart_rate", -1), ("systolic", 1)):
         value = by_stay(made, key)
         early = value[alive[made.stays.patient] & (made.stays.role == 1)]
         late = value[alive[made.stays.patient] & (made.stays.role >= 3)]

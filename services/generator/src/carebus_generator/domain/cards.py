@@ -16,6 +16,7 @@ from carebus_contracts.omop.observation import Observation
 from carebus_contracts.omop.person import Person
 from carebus_contracts.omop.procedure_occurrence import ProcedureOccurrence
 from carebus_contracts.omop.visit_detail import VisitDetail
+from carebus_contracts.omop.visit_occurrence import VisitOccurrence
 
 _SIGNS = {
     "LOINC:8867-4": "HR",
@@ -35,10 +36,8 @@ _SIGNS = {
     "LOINC:29463-7": "weight",
     "LOINC:8302-2": "height",
 }
+_WAYS = {"KIA": "killed in action", "DOW": "died of wounds"}
 _OUTCOMES = {
-    "KIA": "killed in action",
-    "DOW": "died of wounds",
-    "DIED": "died",
     "RTD": "returned to duty",
     "DISCHARGED": "discharged from Role 4",
     "REMAINS": "remains at Role 4",
@@ -87,14 +86,29 @@ def _head(bundle: PersonRecords, facts: dict[str, str]) -> Iterator[str]:
     yield ", ".join(
         filter(None, (person.person_source_value, sex, f"born {born}", blood and f"blood group {blood}"))
     )
-    what = [_KINDS.get(facts.get("KIND", ""), ""), facts.get("MECHANISM", "").lower().replace("_", " ")]
+    what = [_KINDS.get(_kind(bundle, facts), ""), facts.get("MECHANISM", "").lower().replace("_", " ")]
     how = facts.get("WARFARE") or facts.get("SPECIAL", "").replace("_", " ")
     event = f"event {facts['EVENT']}" if "EVENT" in facts else ""
     mass = "mass casualty" if "MASCAL" in facts else ""
-    front = f"front {facts['FRONT']}" if "FRONT" in facts else ""
+    front = facts.get("FRONT") or _front(bundle)
     iss = f"ISS {facts['ISS']}" if "ISS" in facts else ""
     around = " and ".join(facts.get("ENVIRONMENT", "").replace("_", " ").split("+"))
-    yield ", ".join(filter(None, (*what, how, front, event, mass, iss, around)))
+    yield ", ".join(filter(None, (*what, how, front and f"front {front}", event, mass, iss, around)))
+
+
+def _kind(bundle: PersonRecords, facts: dict[str, str]) -> str:
+    """Return why somebody became a patient: of the visit, or said of who came to no facility."""
+    of_visit = next((row.visit_source_value or "" for row in bundle.rows(VisitOccurrence)), "")
+    return of_visit.removeprefix("MIL:") or facts.get("KIND", "")
+
+
+def _front(bundle: PersonRecords) -> str:
+    """Return the front of the first facility, or nothing."""
+    for row in bundle.rows(VisitDetail):
+        if site := bundle.care_site.get(row.care_site_id or 0):
+            place = bundle.location.get(site.location_id or 0)
+            return (place and place.county) or ""
+    return ""
 
 
 def _events(bundle: PersonRecords, facts: dict[str, str]) -> Iterator[_Event]:
@@ -104,7 +118,6 @@ def _events(bundle: PersonRecords, facts: dict[str, str]) -> Iterator[_Event]:
         source = stays[detail].visit_detail_source_value if detail in stays else None
         return (source or "POI").removeprefix("MIL:").replace("ROLE", "Role ")
 
-    outcome = facts.get("OUTCOME", "")
     injured = [row.observation_datetime for row in bundle.rows(Observation) if row.observation_datetime]
     if injured:
         region = "; triage " + facts["TRIAGE"] if "TRIAGE" in facts else ""
@@ -139,7 +152,7 @@ def _events(bundle: PersonRecords, facts: dict[str, str]) -> Iterator[_Event]:
                 drug.drug_exposure_start_datetime, 5, where(drug.visit_detail_id), name + dose + route
             )
     yield from _signs(bundle, where)
-    yield from _end(bundle, outcome, where(max(stays, default=None)))
+    yield from _end(bundle, where(max(stays, default=None)))
 
 
 def _stay(bundle: PersonRecords, detail: VisitDetail, where: str) -> Iterator[_Event]:
@@ -178,15 +191,20 @@ def _signs(bundle: PersonRecords, where: Callable[[int | None], str]) -> Iterato
         yield _Event(at, 2, where(detail), ", ".join(texts))
 
 
-def _end(bundle: PersonRecords, outcome: str, where: str) -> Iterator[_Event]:
-    ends = [r for r in bundle.rows(Observation) if r.observation_source_value == "MIL:OUTCOME"]
-    for row in ends:
-        if row.observation_datetime:
-            text = _OUTCOMES.get(outcome, outcome)
-            for death in bundle.rows(Death):
-                code = (death.cause_source_value or "").partition(" ")[2]
-                text += f": {_name(bundle, death.cause_concept_id, code)}" if code else ""
-            yield _Event(row.observation_datetime, 9, where, text)
+def _end(bundle: PersonRecords, where: str) -> Iterator[_Event]:
+    """The last line: the death, or where the visit ended in."""
+    for death in bundle.rows(Death):
+        way, _, code = (death.cause_source_value or "").partition(" ")
+        if death.death_datetime:
+            text = _WAYS.get(way, "died") + (
+                f": {_name(bundle, death.cause_concept_id, code)}" if code else ""
+            )
+            yield _Event(death.death_datetime, 9, where, text)
+        return
+    for visit in bundle.rows(VisitOccurrence):
+        if visit.visit_end_datetime:
+            outcome = visit.discharged_to_source_value or ""
+            yield _Event(visit.visit_end_datetime, 9, where, _OUTCOMES.get(outcome, outcome))
 
 
 def _name(bundle: PersonRecords, concept_id: int | None, source_value: str | None) -> str:

@@ -25,6 +25,8 @@ Part = Literal["blood", "sepsis", "dry", "brain", "breathing", "fever", "heat", 
 Fact = Literal[
     "brain", "unconscious", "bleeding", "shock", "breathing", "kidney", "penicillin_allergy", "expectant"
 ]
+Sign = Literal["blood", "shock", "brain", "breathing", "fever", "heat", "cold", "pain"]
+"""What somebody who measures sees of the body."""
 _AIS = 6
 
 
@@ -94,16 +96,36 @@ class _Body(_Table):
     """By region, what differs there."""
 
 
-class _Measured(_Table):
-    source: str
-    first: tuple[str, ...]
-    later: dict[str, tuple[str, ...]]
-    repeated: tuple[str, ...]
-    labs: tuple[str, ...]
-    minutes: tuple[int, int]
+class _ByTriage(_Table):
+    """What is measured of each triage category."""
+
+    T1: tuple[str, ...]
+    T2: tuple[str, ...]
+    T3: tuple[str, ...]
+    T4: tuple[str, ...]
+
+
+class _Repeated(_Table):
+    signs: tuple[str, ...]
     every_h: tuple[int, int, int, int]
     most: tuple[int, int, int, int]
+
+
+class _Laboratory(_Table):
     serious: float
+    values: tuple[str, ...]
+
+
+class _Measured(_Table):
+    source: str
+    minutes: tuple[int, int]
+    first: _ByTriage
+    later: _ByTriage
+    repeated: _Repeated
+    laboratory: _Laboratory
+    admission: _ByTriage
+    reasons: dict[str, dict[Sign, float]]
+    """By what is measured: parts of the body, and how badly off one of them is at least."""
 
 
 class _File(_Table):

@@ -58,6 +58,9 @@ class Conditions:
         """Row of the catalogue → position in ``groups``."""
         for each in conditions:
             self.group[each.row] = self.groups.index(each.group)
+        self.names_region: Bools = np.zeros(len(catalogue), dtype=np.bool_)
+        """Row of the catalogue → whether it fits one body region only, so that the code says which."""
+        self.names_region[[each.row for each in conditions if len(each.regions) == 1]] = True
         self.rows: Ints = np.array([each.row for each in conditions], dtype=np.int64)
         self._weights = _weights(conditions)
         self._shares = _shares(self._weights)

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-MODEL_VERSION = "1"
+MODEL_VERSION = "2"
 """Raise it with every change of what a seed gives."""
 
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -63,7 +63,7 @@ def measurements(
 
 
 def _occasions(draws: Draws, stays: Stays, courses: Courses) -> _Occasions:
-    given = CARE.measured
+    given, again = CARE.measured, CARE.measured.repeated
     mine = draws.take(stays.patient)
     died = courses.died_s[stays.patient]
     end = np.where(died == NEVER, stays.left_s, np.minimum(stays.left_s, died))
@@ -75,8 +75,8 @@ def _occasions(draws: Draws, stays: Stays, courses: Courses) -> _Occasions:
     )
     first = stays.arrived_s[alive] + after * room // (after + room)
     triage = stays.triage[alive]
-    every = np.array((1, *given.every_h), dtype=np.int64)[triage] * 3600
-    more = np.clip((end[alive] - 1 - first) // every, 0, np.array((0, *given.most))[triage])
+    every = np.array((1, *again.every_h), dtype=np.int64)[triage] * 3600
+    more = np.clip((end[alive] - 1 - first) // every, 0, np.array((0, *again.most))[triage])
     row = np.repeat(np.arange(len(alive)), more + 1)
     turn = ordinals(row)
     return _Occasions(stay=alive[row], turn=turn, at_s=first[row] + turn * every[row])
@@ -186,21 +186,25 @@ def _values(draws: Draws, patients: Patients, now: _Now, occasions: _Occasions, 
 
 def _taken(now: _Now, values: Floats, stays: Stays, occasions: _Occasions) -> Bools:
     """Return occasions × codes: what is measured when."""
-    given = CARE.measured
-    stay = occasions.stay
-    first = (np.diff(stays.patient, prepend=-1) != 0)[stay]
-    later = np.array([_among(()), *(_among(given.later[triage.name]) for triage in Triage)])
-    arrival = np.where(first[:, None], _among(given.first), later[stays.triage[stay]])
-    taken = np.where((occasions.turn == 0)[:, None], arrival, _among(given.repeated))
-    # Pain is what the patient says; nobody scores the coma of the walking whose head is fine.
-    taken[:, VITALS.index("pain")] &= values[:, VITALS.index("gcs")] >= _SPEAKS
-    taken[:, VITALS.index("gcs")] &= (now.brain > 0) | (stays.triage[stay] != Triage.T3)
+    stay, arriving = occasions.stay, occasions.turn == 0
+    triage = stays.triage[stay]
+    first = arriving & (np.diff(stays.patient, prepend=-1) != 0)[stay]
+    taken = np.where(first[:, None], _FIRST[triage], np.where(arriving[:, None], _LATER[triage], _REPEATED))
     worst = np.maximum.reduce([now.shock, now.brain, now.breathing])
-    tested = (stays.role[stay] >= Role.R2) & (worst >= given.serious) & (occasions.turn == 0)
-    taken |= tested[:, None] & _among(given.labs)
+    tested = arriving & (stays.role[stay] >= Role.R2) & (worst >= CARE.measured.laboratory.serious)
+    taken |= tested[:, None] & _LABORATORY
+    # The most urgent are looked at from head to foot, once.
+    whole = first & ((triage == Triage.T1) | (triage == Triage.T4))
+    for key, parts in CARE.measured.reasons.items():
+        reason = whole.copy()
+        for part, least in parts.items():
+            reason |= getattr(now, part) >= least
+        taken[:, _ALL.index(key)] &= reason
+    # Pain is what the patient says.
+    taken[:, VITALS.index("pain")] &= values[:, VITALS.index("gcs")] >= _SPEAKS
     hospital = stays.role >= Role.R3
     admitted = hospital & (np.diff(stays.patient * 2 + hospital, prepend=-1) != 0)
-    taken |= (admitted[stay] & (occasions.turn == 0))[:, None] & _among(BUILD)
+    taken |= (admitted[stay] & arriving)[:, None] & _ADMISSION[triage]
     return taken
 
 
@@ -215,11 +219,17 @@ def _noise(draws: Draws, stream: str, draw: int | Ints = 0) -> Floats:
     return (upper - lower) * _UNIT
 
 
+_FIRST, _LATER, _ADMISSION = (
+    # Row 0 belongs to no triage category.
+    np.array([_among(()), *(_among(getattr(by_triage, triage.name)) for triage in Triage)])
+    for by_triage in (CARE.measured.first, CARE.measured.later, CARE.measured.admission)
+)
+_REPEATED, _LABORATORY = _among(CARE.measured.repeated.signs), _among(CARE.measured.laboratory.values)
 _CODES: Ints = np.array([CATALOGUE.row(key) for key in _ALL], dtype=np.int64)
 _URGENT: Floats = np.zeros(len(Triage) + 1)
 _URGENT[[Triage.T1, Triage.T2, Triage.T4]] = (0.12, 0.04, 0.15)
 """By triage on arrival: whoever is more urgent is in more shock than the wounds alone say."""
-_TURNS = 1 + max(CARE.measured.most)
+_TURNS = 1 + max(CARE.measured.repeated.most)
 _LACTATE_MG = 9.008
 """mg/dL of a mmol/L: LOINC 59032-3 is a mass concentration."""
 _SPEAKS = 9

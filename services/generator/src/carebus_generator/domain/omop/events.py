@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from carebus_generator.domain.catalogue import Catalogue
-from carebus_generator.domain.cohort import NONE, Cohort, Role
+from carebus_generator.domain.cohort import NONE, Cohort, Role, Triage
 from carebus_generator.domain.draws import Bools, Ints
 from carebus_generator.domain.omop.columns import (
     Coded,
@@ -38,6 +39,41 @@ _STATUS = Labels(["preliminary", "confirmed"])
 _NONE_AT_ALL = Same(None)
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """One row for each condition that a wound or illness was taken for; sorted by patient, then time.
+
+    A diagnosis that a later role repeats is the same condition, so that a wound is there once; what it was
+    mistaken for is another.
+    """
+
+    first: Ints
+    """Row of Diagnoses that said it first."""
+    confirmed: Bools
+    """Whether one of them was confirmed."""
+    slot: Ints
+    """Its record id among the patient's."""
+    of_wound: Ints
+    """Row of Wounds → the last condition that it was taken for, a row of this, or NONE."""
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, cohort: Cohort) -> Conditions:
+        """Find them among the diagnoses of a cohort."""
+        given = cohort.diagnoses
+        rows = np.flatnonzero(of_domain(catalogue, "Condition")[given.condition])
+        pair = given.wound[rows] * len(catalogue) + given.condition[rows]
+        _, first, of = np.unique(pair, return_index=True, return_inverse=True)
+        confirmed = np.zeros(len(first), dtype=np.bool_)
+        confirmed[of[given.confirmed[rows]]] = True
+        order = np.argsort(first)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        of_wound = np.full(len(cohort.wounds.patient), NONE)
+        of_wound[given.wound[rows]] = place[of]  # of several the last one stays
+        said = rows[first[order]]
+        return cls(said, confirmed[order], slots(given.patient[said], len(cohort)), of_wound)
+
+
 class Events:
     """The clinical events of a chunk, table by table."""
 
@@ -50,23 +86,19 @@ class Events:
         self._order = order
 
     @cached_property
-    def condition_rows(self) -> Ints:
-        """Rows of Diagnoses that go to CONDITION_OCCURRENCE."""
-        return np.flatnonzero(self._of("Condition")[self._cohort.diagnoses.condition])
-
-    @cached_property
-    def condition_slot(self) -> Ints:
-        """Slot of each row of ``condition_rows``."""
-        return slots(self._cohort.diagnoses.patient[self.condition_rows], len(self._cohort))
+    def conditions(self) -> Conditions:
+        """What goes to CONDITION_OCCURRENCE."""
+        return Conditions.of(self._surroundings.catalogue, self._cohort)
 
     def condition_occurrence(self) -> Table:
-        """Return one row a diagnosis: preliminary below Role 2, confirmed there and above."""
-        given, rows = self._cohort.diagnoses, self.condition_rows
+        """Return one row for each condition found: confirmed if Role 2 or above said so, else preliminary."""
+        given, found = self._cohort.diagnoses, self.conditions
+        rows = found.first
         patient, at, code = given.patient[rows], given.at_s[rows], given.condition[rows]
         return self._table(
             "condition_occurrence",
             patient,
-            self.condition_slot,
+            found.slot,
             given.stay[rows],
             {
                 "condition_concept_id": Coded(self._surroundings.concept_ids, code),
@@ -80,7 +112,7 @@ class Events:
                 **_LINKS,
                 "condition_source_value": Coded(self._surroundings.source_values, code),
                 "condition_source_concept_id": Same(0),
-                "condition_status_source_value": Coded(_STATUS, given.confirmed[rows].astype(np.int64)),
+                "condition_status_source_value": Coded(_STATUS, found.confirmed.astype(np.int64)),
             },
         )
 
@@ -154,7 +186,7 @@ class Events:
         )
 
     def device_exposure(self) -> Table:
-        """Return one row for each device that a procedure left, until the patient leaves that stay."""
+        """Return one row for each device that a procedure left; nobody notes when it is taken off or out."""
         catalogue, given = self._surroundings.catalogue, self._cohort.treatments
         device = np.full(len(catalogue), NONE)
         for number, key in enumerate(DEVICES):
@@ -186,10 +218,10 @@ class Events:
         )
 
     def measurement(self) -> Table:
-        """Return one row a vital sign or laboratory value, and the blood group of who came to Role 2."""
+        """Return one row a vital sign or laboratory value, and the blood group of who may need some."""
         given, cohort = self._cohort.measurements, self._cohort
         stays = cohort.stays
-        typed = np.flatnonzero(self._first_at_role_2())
+        typed = np.flatnonzero(self._first_at_role_2() & (stays.triage != Triage.T3))
         patient = np.concatenate((given.patient, stays.patient[typed]))
         order = _by_patient(patient, len(cohort))
         patient = patient[order]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from carebus_generator.domain.cohort import NONE, Cohort, Kind, Mechanism, Outcome, Region, Triage
+from carebus_generator.domain.conditions import CONDITIONS
 from carebus_generator.domain.draws import Floats, Ints
 from carebus_generator.domain.omop.columns import (
     Coded,
@@ -60,8 +61,8 @@ class _Texts:
 def observation(
     surroundings: Surroundings, cohort: Cohort, persons: PersonIds, order: StayOrder, events: Events
 ) -> Table:
-    """Return, a patient, what happened (event, kind, mechanism, ...), triage, the regions of wounds, the end."""
-    patients, injuries, courses = cohort.patients, cohort.injuries, cohort.courses
+    """Return what is in no other column: event, mechanism, ..., triage, regions of wounds, the return to duty."""
+    patients, injuries = cohort.patients, cohort.injuries
     event_words, event = np.unique(patients.event, return_inverse=True)
     texts = _Texts(
         triage=tuple(t.name for t in Triage),
@@ -70,7 +71,6 @@ def observation(
         special=surroundings.specials,
         front=surroundings.fronts,
         kind=tuple(k.name for k in Kind),
-        outcome=tuple(o.name for o in Outcome),
         region=tuple(r.name for r in Region),
         yes=("yes",),
         environment=tuple("+".join(conditions)[:60] for conditions in surroundings.environments),
@@ -85,17 +85,20 @@ def observation(
     def said(key: str, name: str, value: Ints, who: Ints = everyone) -> _Part:
         return _part(who, injured[who], row(key), text=texts.start[name] + value[who])
 
+    # who came to a facility has a visit of that kind, and a care site of that front
+    unseen = np.flatnonzero(~order.has_stay)
+    hurt = np.flatnonzero(injuries.mechanism != Mechanism.ILLNESS)
     of_special = np.flatnonzero(patients.special != NONE)
-    of_warfare = np.flatnonzero(patients.warfare != NONE)
+    of_warfare = hurt[patients.warfare[hurt] != NONE]
     exposed = np.array([bool(conditions) for conditions in surroundings.environments])
     injured_bodies = np.flatnonzero(injuries.iss > 0)
     parts = [
         said("event", "event", event.astype(np.int64)),
-        said("kind", "kind", patients.kind),
-        said("mechanism", "mechanism", injuries.mechanism),
+        said("kind", "kind", patients.kind, unseen),
+        said("mechanism", "mechanism", injuries.mechanism, hurt),
         said("warfare", "warfare", patients.warfare, of_warfare),
         said("special_event", "special", patients.special, of_special),
-        said("front", "front", patients.front),
+        said("front", "front", patients.front, unseen),
         said("mass_casualty", "yes", zeros, np.flatnonzero(patients.mass_casualty)),
         said("environment", "environment", patients.front, np.flatnonzero(exposed[patients.front])),
         said("posture", "posture", zeros),
@@ -106,23 +109,29 @@ def observation(
             row("iss"),
             number=injuries.iss[injured_bodies].astype(float),
         ),
-        _triage_on_arrival(cohort, row("triage"), texts.start["triage"]),
+        _triage_on_arrival(cohort, order, row("triage"), texts.start["triage"]),
         _findings(surroundings, cohort),
         _regions(cohort, events, row("body_region"), texts.start["region"]),
-        _part(everyone, courses.ended_s, row("outcome"), text=texts.start["outcome"] + courses.outcome),
+        _returns(cohort, row("returned_to_duty"), texts.start["yes"]),
     ]
     return _table(surroundings, cohort, persons, order, parts=parts, texts=texts.values)
 
 
-def _triage_on_arrival(cohort: Cohort, code: int, start: int) -> _Part:
+def _triage_on_arrival(cohort: Cohort, order: StayOrder, code: int, start: int) -> _Part:
+    """The category on arrival where it is another than before: at the injury, then at the stay before."""
     stays = cohort.stays
+    before = np.where(order.first, cohort.injuries.triage[stays.patient], np.roll(stays.triage, 1))
+    stay = np.flatnonzero(stays.triage != before)
     return _part(
-        stays.patient,
-        stays.arrived_s,
-        code,
-        stay=np.arange(len(stays.patient)),
-        text=start + stays.triage - 1,
+        stays.patient[stay], stays.arrived_s[stay], code, stay=stay, text=start + stays.triage[stay] - 1
     )
+
+
+def _returns(cohort: Cohort, code: int, yes: int) -> _Part:
+    """Who went back to duty; other ends are in DEATH, or where the visit was discharged to."""
+    courses = cohort.courses
+    back = np.flatnonzero(courses.outcome == Outcome.RTD)
+    return _part(back, courses.ended_s[back], code, text=np.full(len(back), yes))
 
 
 def _findings(surroundings: Surroundings, cohort: Cohort) -> _Part:
@@ -133,22 +142,19 @@ def _findings(surroundings: Surroundings, cohort: Cohort) -> _Part:
 
 
 def _regions(cohort: Cohort, events: Events, code: int, start: int) -> _Part:
-    """The body region of each wound, said once, of the last diagnosis of it."""
-    given, wounds = cohort.diagnoses, cohort.wounds
-    rows, slot = events.condition_rows, events.condition_slot
-    wound = given.wound[rows]
-    last = np.full(len(wounds.patient), NONE)
-    last[wound] = np.arange(len(rows))  # of several rows of a wound the last one stays
-    of = last[(last != NONE) & (wounds.region != Region.WHOLE)]
-    of = of[np.argsort(given.patient[rows][of], kind="stable")]
-    diagnosis = rows[of]
+    """The body region of each wound, said once, of the last diagnosis of it, unless its code says as much."""
+    given, wounds, found = cohort.diagnoses, cohort.wounds, events.conditions
+    wound = np.flatnonzero((found.of_wound != NONE) & (wounds.region != Region.WHOLE))
+    wound = wound[~CONDITIONS.names_region[given.condition[found.first[found.of_wound[wound]]]]]
+    of = found.of_wound[wound]
+    diagnosis = found.first[of]
     return _part(
         given.patient[diagnosis],
         given.at_s[diagnosis],
         code,
         stay=given.stay[diagnosis],
-        text=start + wounds.region[given.wound[diagnosis]],
-        condition=slot[of],
+        text=start + wounds.region[wound],
+        condition=found.slot[of],
     )
 
 
