@@ -73,11 +73,28 @@ class ParquetFiles:
         with piece(self._folder, path, self._packing, pieces, table=name) as write:
             # pyarrow writes some hundred bytes at a time
             below = io.BufferedWriter(_Written(write), WRITE_BYTES)
+            rising = [field.name for field in schema if _rises(field)]
             with pq.ParquetWriter(
-                below, schema, compression="zstd", compression_level=1, store_schema=False
+                below,
+                schema,
+                compression="zstd",
+                compression_level=1,
+                store_schema=False,
+                use_dictionary=[name for name in schema.names if name not in rising],
+                column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
             ) as writer:
                 yield writer
             below.flush()
+
+
+def _rises(field: Any) -> bool:
+    """Whether a column rises with the patients: ids, days and times.
+
+    Written as differences these take half the room, and two thirds of the time.
+    """
+    if pa.types.is_integer(field.type):
+        return str(field.name).endswith("_id") and not str(field.name).endswith("_concept_id")
+    return bool(pa.types.is_temporal(field.type))
 
 
 class _Written(io.RawIOBase):

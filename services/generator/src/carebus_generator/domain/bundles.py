@@ -20,7 +20,7 @@ from carebus_generator.domain.draws import Ints
 from carebus_generator.domain.omop.columns import Coded, PersonIds, Same, Table
 from carebus_generator.domain.omop.places import care_sites, locations
 from carebus_generator.domain.omop.surroundings import Surroundings
-from carebus_generator.domain.text import JSON, Piece, merged, row_pieces, texts, written
+from carebus_generator.domain.text import JSON, Piece, line_of, merged, row_pieces, texts, written
 
 CDM_VERSION = "5.4"
 BLOCK_PATIENTS = 125
@@ -159,6 +159,7 @@ class _Lists:
         last = np.ones(len(patient), dtype=np.bool_)
         last[:-1] = patient[1:] != patient[:-1]
         self._pieces = merged([*pieces, (_ENDS, last.astype(np.int64))])
+        self._line = line_of(self._pieces)
         self._patient = patient
         self._last = last
 
@@ -166,7 +167,7 @@ class _Lists:
         """Return the text of each patient's rows with the end of the list; empty where there are none."""
         low, high = np.searchsorted(self._patient, (start, stop)).tolist()
         # no other line end stands inside a row: JSON escapes it
-        lists = b"".join(written(self._pieces, low, high)).split(b"\n")[:-1]
+        lists = b"".join(written(self._pieces, low, high, self._line)).split(b"\n")[:-1]
         if len(lists) == stop - start:
             return lists
         found = [b""] * (stop - start)

@@ -20,18 +20,28 @@ SAMPLE = 1000
 """Patients. Rows a patient vary by half their mean, so the mean of so many is good to 2 %."""
 
 BYTES_A_ROW: Mapping[tuple[str, str], float] = {
-    ("ndjson", "none"): 275,
-    ("ndjson", "gzip"): 38,
-    ("ndjson", "zstd"): 18.3,
-    ("json", "none"): 275,
-    ("json", "gzip"): 38,
-    ("json", "zstd"): 18.3,
-    ("csv", "none"): 112,
-    ("csv", "gzip"): 19,
-    ("csv", "zstd"): 13.6,
-    ("parquet", "none"): 14,
+    ("ndjson", "none"): 171,
+    ("ndjson", "gzip"): 35,
+    ("ndjson", "zstd"): 16.7,
+    ("json", "none"): 171,
+    ("json", "gzip"): 35,
+    ("json", "zstd"): 16.7,
+    ("csv", "none"): 113,
+    ("csv", "gzip"): 19.8,
+    ("csv", "zstd"): 14.6,
+    ("parquet", "none"): 8.1,
 }
 """By format and compression; Parquet compresses by itself. Measured on presets of 10,000 patients."""
+
+BYTES_A_PATIENT: Mapping[tuple[str, str], float] = {
+    ("ndjson", "none"): 5_300,
+    ("ndjson", "gzip"): 350,
+    ("ndjson", "zstd"): 130,
+    ("json", "none"): 5_300,
+    ("json", "gzip"): 350,
+    ("json", "zstd"): 130,
+}
+"""Besides its rows: a bundle names the columns of each table, and has its concepts and places with it."""
 
 JOINED = frozenset({"json", "csv"})
 """Formats whose parts are copied into one file at the end, so that they need their room twice."""
@@ -40,10 +50,10 @@ MODEL_S_A_PATIENT = 16e-6
 """Of one core: the patients and their OMOP columns, in chunks of 2,000."""
 SECONDS_A_ROW: Mapping[str, float] = {
     "records": 1.4e-6,
-    "ndjson": 1.6e-6,
+    "ndjson": 1.7e-6,
     "json": 2.6e-6,
-    "csv": 1.7e-6,
-    "parquet": 1.8e-6,
+    "csv": 2.0e-6,
+    "parquet": 2.0e-6,
 }
 """Of one core: writing, compressing and hashing. Measured on two cores of an AMD EPYC with other work."""
 
@@ -65,8 +75,8 @@ class Estimate:
 
     def file_bytes(self, form: str, compression: str = "none") -> int:
         """Return how large the files of one format are."""
-        packing = "none" if form == "parquet" else compression
-        return round(self.all_rows * BYTES_A_ROW[form, packing])
+        kind = form, "none" if form == "parquet" else compression
+        return round(self.all_rows * BYTES_A_ROW[kind] + self.patients * BYTES_A_PATIENT.get(kind, 0))
 
     def room_bytes(self, form: str, compression: str = "none") -> int:
         """Return the room that the files of one format need while they are made."""

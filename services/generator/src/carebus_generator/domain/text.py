@@ -105,10 +105,19 @@ def merged(pieces: Sequence[Piece]) -> list[Piece]:
     return [piece for piece in fewer if piece != b""]
 
 
-def written(pieces: Sequence[Piece], start: int, stop: int) -> Iterator[bytes]:
+def written(
+    pieces: Sequence[Piece], start: int, stop: int, line: np.dtype[np.void] | None = None
+) -> Iterator[bytes]:
     """Yield the text of some rows in a row, a sheet at a time."""
+    line = line_of(pieces) if line is None else line
     for first in range(start, stop, SHEET_ROWS):
-        yield _sheet(pieces, first, min(first + SHEET_ROWS, stop))
+        yield _sheet(pieces, line, first, min(first + SHEET_ROWS, stop))
+
+
+def line_of(pieces: Sequence[Piece]) -> np.dtype[np.void]:
+    """Return how a line of a sheet is laid out; worth keeping by who writes a few rows at a time."""
+    widths = [len(p) if isinstance(p, bytes) else p[0].dtype.itemsize for p in pieces]
+    return np.dtype([(f"p{n}", f"S{width}") for n, width in enumerate(widths)])
 
 
 def texts(values: Iterable[bytes]) -> Texts:
@@ -116,14 +125,12 @@ def texts(values: Iterable[bytes]) -> Texts:
     return np.array(list(values), dtype=np.bytes_)
 
 
-def _sheet(pieces: Sequence[Piece], start: int, stop: int) -> bytes:
-    widths = [len(p) if isinstance(p, bytes) else p[0].dtype.itemsize for p in pieces]
-    line = np.dtype([(f"p{n}", f"S{width}") for n, width in enumerate(widths)])
+def _sheet(pieces: Sequence[Piece], line: np.dtype[np.void], start: int, stop: int) -> bytes:
     # numpy writes into the bytearray, which then gives up its NULs without another copy
     buffer = bytearray(line.itemsize * (stop - start))
     sheet = np.frombuffer(buffer, dtype=line)
-    for n, piece in enumerate(pieces):
-        sheet[f"p{n}"] = piece if isinstance(piece, bytes) else piece[0][piece[1][start:stop]]
+    for name, piece in zip(line.names or (), pieces, strict=True):
+        sheet[name] = piece if isinstance(piece, bytes) else piece[0][piece[1][start:stop]]
     del sheet
     return bytes(buffer.translate(None, b"\0"))
 
