@@ -24,15 +24,21 @@ WITH said AS (
          visit_detail_id AS stay
   FROM read_parquet('{folder}/observation/*.parquet')
 ),
+kinds AS (
+  SELECT person_id, visit_source_value AS kind FROM read_parquet('{folder}/visit_occurrence/*.parquet')
+  UNION ALL SELECT person_id, 'MIL:' || value FROM said WHERE starts_with(code, 'MIL:KIND')
+),
 events AS (
-  SELECT person_id, count(*) OVER (PARTITION BY value) AS size FROM said WHERE starts_with(code, 'MIL:EVENT')
+  SELECT person_id, said.at AS at, count(*) OVER (PARTITION BY value) AS size
+  FROM said WHERE starts_with(code, 'MIL:EVENT')
 )
-SELECT hour(kind.at) AS hour, triage.value AS triage, mechanism.value AS mechanism, events.size AS size
-FROM said kind
-JOIN said triage ON triage.person_id = kind.person_id AND starts_with(triage.code, 'MIL:TRIAGE') AND triage.stay IS NULL
-JOIN said mechanism ON mechanism.person_id = kind.person_id AND starts_with(mechanism.code, 'MIL:MECHANISM')
-JOIN events ON events.person_id = kind.person_id
-WHERE starts_with(kind.code, 'MIL:KIND') AND kind.value = 'BATTLE'
+SELECT hour(events.at) AS hour, triage.value AS triage, mechanism.value AS mechanism, events.size AS size
+FROM kinds
+JOIN said triage
+  ON triage.person_id = kinds.person_id AND starts_with(triage.code, 'MIL:TRIAGE') AND triage.stay IS NULL
+JOIN said mechanism ON mechanism.person_id = kinds.person_id AND starts_with(mechanism.code, 'MIL:MECHANISM')
+JOIN events ON events.person_id = kinds.person_id
+WHERE kinds.kind = 'MIL:BATTLE'
 """
 
 
