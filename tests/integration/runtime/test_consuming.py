@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from aiokafka import ConsumerRecord
 
 from carebus_contracts.dead_letters import DeadLetterReason, read_dead_letter
 from carebus_contracts.errors import (
@@ -58,6 +61,28 @@ async def test_every_message_is_handled_and_committed(bus: Bus, tmp_path: Path) 
 
     assert seen.values == Counter(values)
     assert await bus.lag() == 0
+
+
+async def test_a_handled_batch_does_not_stay_in_memory(bus: Bus, tmp_path: Path) -> None:
+    """Drivers set timers for minutes; what such a timer keeps of the context is not the messages."""
+    await bus.send(*(b"m%03d" % n for n in range(300)))
+    seen = Seen()
+    timers = []
+
+    async def handle(batch: Batch) -> Outcomes:
+        timers.append(asyncio.get_running_loop().call_later(600, str))
+        timers[-1].cancel()
+        return await seen(batch)
+
+    async with working(bus, reading(bus, handle), tmp_path):
+        await until(lambda: len(seen.values) == 300)
+        await until(lambda: not _records(bus))
+
+    assert len(timers) >= 6
+
+
+def _records(bus: Bus) -> list[ConsumerRecord[Any, Any]]:
+    return [o for o in gc.get_objects() if isinstance(o, ConsumerRecord) and o.topic == bus.topic.name]
 
 
 async def test_poison_is_dead_lettered_and_the_rest_goes_on(bus: Bus, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ class Consumption(Generic[T]):
     async def _parse(self, records: tuple[Record, ...]) -> KafkaAckableMessage:
         return KafkaAckableMessage(
             body=b"",
-            raw_message=records,
+            raw_message=list(records),
             headers={},
             batch_headers=[],
             reply_to="",
@@ -139,8 +139,12 @@ class Consumption(Generic[T]):
             consumer=self._subscriber.consumer,
         )
 
-    async def _on_batch(self, records: tuple[Record, ...]) -> None:
+    async def _on_batch(self, given: list[Record]) -> None:
         """Handle one batch. Never raises: FastStream would swallow it and step over the batch."""
+        records = given.copy()
+        # FastStream's message, which holds this list, is a context variable, and each timer that a driver sets
+        # keeps the context until its time, cancelled or not: seconds of batches would stay in memory.
+        given.clear()
         async with self._lock:
             consumer = self._consumer
             if consumer is None or self._stopping:
@@ -375,9 +379,9 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         log.info("partitions_assigned", count=len(assigned))
 
 
-async def _raw(message: KafkaAckableMessage) -> tuple[Record, ...]:
+async def _raw(message: KafkaAckableMessage) -> list[Record]:
     """FastStream decoder: the handler gets the records as they came."""
-    records: tuple[Record, ...] = message.raw_message
+    records: list[Record] = message.raw_message
     return records
 
 
