@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,29 @@ async def test_a_handled_batch_does_not_stay_in_memory(bus: Bus, tmp_path: Path)
         await until(lambda: not _records(bus))
 
     assert len(timers) >= 6
+
+
+async def test_large_messages_come_in_parts_that_fit_into_memory(bus: Bus, tmp_path: Path) -> None:
+    """One fetch brings all; the handler never has more than its part, and every part is committed."""
+    values = [b"%03d" % n + b"." * 300_000 for n in range(30)]
+    await bus.send(*values)
+    seen = Seen()
+    largest = 0
+
+    async def handle(batch: Batch) -> Outcomes:
+        nonlocal largest
+        largest = max(largest, sum(m.size for m in batch))
+        return await seen(batch)
+
+    subscription = replace(
+        reading(bus, handle), batching=Batching(records=50, wait_ms=50, part_bytes=1_000_000)
+    )
+    async with working(bus, subscription, tmp_path):
+        await until(lambda: len(seen.values) == 30)
+
+    assert seen.values == Counter(values)
+    assert largest <= 1_000_000
+    assert await bus.lag() == 0
 
 
 def _records(bus: Bus) -> list[ConsumerRecord[Any, Any]]:

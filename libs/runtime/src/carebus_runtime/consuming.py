@@ -34,6 +34,7 @@ from carebus_runtime import metric_names as metrics
 from carebus_runtime.blobs import BlobStore
 from carebus_runtime.dead_letters import dead_letter_for, reason_of, receipts_for
 from carebus_runtime.logs import Log
+from carebus_runtime.parts import first_part
 from carebus_runtime.producer import Producer
 from carebus_runtime.received import Outgoing, Received
 from carebus_runtime.retrying import growing_delays
@@ -141,20 +142,20 @@ class Consumption(Generic[T]):
 
     async def _on_batch(self, given: list[Record]) -> None:
         """Handle one batch. Never raises: FastStream would swallow it and step over the batch."""
-        records = given.copy()
-        # FastStream's message, which holds this list, is a context variable, and each timer that a driver sets
-        # keeps the context until its time, cancelled or not: seconds of batches would stay in memory.
-        given.clear()
         async with self._lock:
             consumer = self._consumer
             if consumer is None or self._stopping:
                 return
-            ours = [r for r in records if TopicPartition(r.topic, r.partition) in consumer.assignment()]
-            if not ours:
-                return
+            ours = [r for r in given if TopicPartition(r.topic, r.partition) in consumer.assignment()]
+            # FastStream's message, which holds this list, is a context variable, and each timer that a driver
+            # sets keeps the context until its time, cancelled or not: seconds of batches would stay in memory.
+            given.clear()
             try:
-                await self._handle(ours)
-                await self._commit(consumer, ours)
+                while ours:
+                    part = first_part(ours, self._what.batching.part_bytes)
+                    await self._handle(part)
+                    await self._commit(consumer, part)
+                    del ours[: len(part)]
             except _AbandonedError:
                 self._rewind(consumer, ours)
             except FatalError as error:
@@ -162,7 +163,7 @@ class Consumption(Generic[T]):
                 self._stopping = True
                 self._halt(error)
             except Exception as error:
-                # Nothing is committed and the positions go back, so the batch comes again.
+                # Nothing of this part is committed and the positions go back, so it comes again.
                 log.error("batch_failed", topic=self._what.topic.name, exc_info=True)
                 self._rewind(consumer, ours)
                 with contextlib.suppress(_AbandonedError):

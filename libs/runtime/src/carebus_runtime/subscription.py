@@ -27,6 +27,8 @@ class Batching:
     max_bytes: int = 24 * 1024 * 1024
     """Bytes in flight at most, all partitions together (compressed, as Kafka counts)."""
     partition_bytes: int = 4 * 1024 * 1024
+    part_bytes: int = 16 * 1024 * 1024
+    """What a handler gets at once at most, unless one message alone is larger (payloads, as they are)."""
 
 
 def no_targets(envelope: Envelope) -> tuple[str, ...]:

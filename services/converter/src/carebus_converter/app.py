@@ -16,6 +16,9 @@ from carebus_runtime.settings import KafkaSettings
 from carebus_runtime.subscription import Batching, Subscription
 from carebus_runtime.worker import Worker
 
+PART_BYTES = 4 * 1024 * 1024
+"""Bundles in memory at once: what is made of one, for all targets, is some ten times as large."""
+
 
 def build() -> Worker:
     """Return the worker that the environment describes.
@@ -47,6 +50,7 @@ def build() -> Worker:
                 records=settings.batch_persons,
                 min_bytes=settings.fetch_min_bytes,
                 wait_ms=settings.fetch_wait_ms,
+                part_bytes=PART_BYTES,
             ),
             starves,
         )
