@@ -97,7 +97,10 @@ BENCHES: dict[str, tuple[Callable[[LocalStack, int], dict[str, Any]], tuple[Aim,
     ),
 }
 
-DETAILS: dict[str, Callable[[dict[str, Any]], list[str]]] = {"ccda": bench_ccda.lines}
+DETAILS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "ccda": bench_ccda.lines,
+    "end_to_end": bench_end_to_end.lines,
+}
 """What is told beside the aims."""
 
 

@@ -57,3 +57,13 @@ def run(stack: LocalStack, *, rounds: int = 3) -> dict[str, Any]:
         "cpu_s": {name: median(found) for name, found in cpu.items()},
         "peak_mb": {name: peak[name] for name in pids},
     }
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """Return a line a process: the CPU of a job on new data, and for workers the peak memory."""
+    peaks = found["peak_mb"]
+    return [
+        f"       {name:46} {seconds:10,.2f} CPU s a job"
+        + (f", {peaks[name]:6,.0f} MB at most" if name in peaks else "")
+        for name, seconds in found["cpu_s"].items()
+    ]
