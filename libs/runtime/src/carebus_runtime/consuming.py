@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
@@ -382,8 +382,7 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
 
 async def _raw(message: KafkaAckableMessage) -> list[Record]:
     """FastStream decoder: the handler gets the records as they came."""
-    records: list[Record] = message.raw_message
-    return records
+    return cast("list[Record]", message.raw_message)
 
 
 def _text_header(record: Record, name: str) -> str:
