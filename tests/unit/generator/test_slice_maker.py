@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from carebus_contracts.jobs import GenerateJob, SliceDone
+from carebus_contracts.jobs import JOB_EVENT, Failed, GenerateJob, SliceDone
 from carebus_contracts.slices import GenerateSlice
 from carebus_generator.data_sets import DataSets
 from carebus_generator.domain.bundles import BLOCK_PATIENTS
@@ -35,10 +37,17 @@ class Bus:
         return len(self.batches) >= self._cancel_after
 
 
-async def slice_of(
+async def slice_of(tmp_path: Path, **options: Any) -> tuple[SliceDone, list[list[Outgoing]]]:
+    """Make the first patients of a job over the preset training, in one slice that ends well."""
+    event, batches = await attempt_at(tmp_path, **options)
+    assert isinstance(event, SliceDone)
+    return event, batches
+
+
+async def attempt_at(
     tmp_path: Path, *, count: int, cancel_after: int = 10**9, **options: Any
-) -> tuple[SliceDone, list[list[Outgoing]]]:
-    """Make the first patients of a job over the preset training, in one slice."""
+) -> tuple[Any, list[list[Outgoing]]]:
+    """Return the event with which a slice ends, and what went out before."""
     given = {"source": "training", "scenario": "training", "total": count, "targets": ("openemr",)} | options
     job = GenerateJob.model_validate({"kind": "generate", **given})
     work = GenerateSlice(
@@ -52,7 +61,7 @@ async def slice_of(
     )
     outcomes = await maker.handler()([cast(Any, SimpleNamespace(payload=work))])
     offload.close()
-    return SliceDone.from_json(outcomes.outgoing[0].value), bus.batches
+    return JOB_EVENT.validate_json(outcomes.outgoing[0].value), bus.batches
 
 
 @pytest.mark.parametrize("documents", ["none", "wanted", "required"])
@@ -91,4 +100,24 @@ async def test_a_cancel_within_a_chunk_leaves_no_files_of_it(tmp_path: Path) -> 
     done, batches = await slice_of(tmp_path, count=1_000, chunk_patients=1_000, files=files, cancel_after=2)
 
     assert (done.persons, len(batches)) == (0, 2)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json", "csv", "parquet"])
+async def test_a_full_disk_fails_the_job_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """It says which file, where, and what to do; nothing is left of the chunk."""
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    event, _ = await attempt_at(tmp_path, count=200, files=[{"format": form, "url": str(tmp_path / "set")}])
+
+    assert isinstance(event, Failed)
+    assert event.reason.startswith("cannot write ")
+    assert event.reason.endswith(
+        f" in {tmp_path / 'set'}: the disk is full; free some space and run the same again, finished chunks are kept"
+    )
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

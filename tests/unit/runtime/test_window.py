@@ -75,7 +75,8 @@ def test_every_job_is_issued_to_its_end(window: Window, sizes: list[int], planne
 
 
 @pytest.mark.parametrize(
-    ("jobs", "extracted", "slices"), [(1, 0, 2), (1, 1, 3), (1, 99, 6), (2, 99, 3), (10, 99, 2), (0, 99, 6)]
+    ("jobs", "extracted", "slices"),
+    [(1, 0, 2), (1, 1, 2), (1, 2, 3), (1, 99, 6), (2, 99, 3), (10, 99, 2), (0, 99, 6)],
 )
 def test_a_window_that_is_shared_begins_small(jobs: int, extracted: int, slices: int) -> None:
     """One job alone soon has all of it; ten have two slices each, whoever came first."""

@@ -14,13 +14,15 @@ class Window:
     """Bytes of bundles. The slowest target counts: a slice is finished when all targets have it."""
     first: int | None = None
     """Slices to begin with, where jobs shall share fairly that are submitted one after another: each
-    slice that was read allows one more. None begins with all."""
+    slice that was read allows one more, but for that of the reference rows: it is done at once, and who
+    came first would be ahead by a whole window. None begins with all."""
 
     def of_one(self, jobs: int, extracted: int) -> Window:
         """Return the window of one of several jobs that go on at a time, after so many slices were read."""
         if self.first is None:
             return self
-        return replace(self, slices=max(self.first, min(self.slices // max(jobs, 1), self.first + extracted)))
+        grown = self.first + max(extracted - 1, 0)
+        return replace(self, slices=max(self.first, min(self.slices // max(jobs, 1), grown)))
 
 
 @dataclass(slots=True)

@@ -101,13 +101,17 @@ def slice_message(active: Active[GenerateJob, GeneratePlan], number: int) -> Out
         "accepted_ms": active.accepted_ms,
         "job": active.job,
     }
+    # By their number, so that those of a job go to workers by turns.
+    spread: int | None = number
     if number == 0:
         work = GenerateSlice(kind="reference", **common)
     elif number > plan.patient_slices:
         work = GenerateSlice(kind="finish", **common)
+        # By the job: jobs that began together end together, and would all wait for one worker.
+        spread = None
     else:
         first = (number - 1) * plan.slice_patients
         count = min(plan.slice_patients, plan.persons - first)
         work = GenerateSlice(kind="patients", first=first, count=count, **common)
     envelope = Envelope(contract="GenerateSlice/1", job_id=active.job_id)
-    return Outgoing(GENERATE_SLICES.name, active.job_id.encode(), work.to_json(), envelope, spread=number)
+    return Outgoing(GENERATE_SLICES.name, active.job_id.encode(), work.to_json(), envelope, spread=spread)

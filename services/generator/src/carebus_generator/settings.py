@@ -24,7 +24,11 @@ class GeneratorSettings(WorkerSettings):
         default=None, description="32 bytes with which files are encrypted, where a job asks for it."
     )
     slice_patients: int = Field(
-        default=8_000, ge=100, le=1_000_000, description="Patients a slice, rounded up to whole chunks."
+        default=4_000,
+        ge=100,
+        le=1_000_000,
+        description="Patients a slice, rounded up to whole chunks: a second or two of one core, so that jobs "
+        "take turns often.",
     )
     window_slices: int = Field(
         default=6,

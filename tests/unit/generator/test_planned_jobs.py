@@ -1,4 +1,4 @@
-"""Generate jobs that cannot be: failed with a sentence when they are planned, before a patient is made."""
+"""Planned generate jobs: what cannot be fails with a sentence before a patient is made; how slices are dealt out."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from carebus_contracts.errors import JobError
 from carebus_contracts.jobs import GenerateJob
 from carebus_generator.data_sets import DataSets
 from carebus_generator.outputs import Outputs
-from carebus_generator.planner import GeneratePlan, plan_generate
+from carebus_generator.planner import GeneratePlan, plan_generate, slice_message
 from carebus_generator.settings import GeneratorSettings
+from carebus_runtime.planning import Active
 
 OWN = {
     "name": "own",
@@ -92,3 +93,14 @@ def test_a_thousand_million_patients_are_warned_of(tmp_path: Path) -> None:
 
     assert notes[0].startswith("expected: about ")
     assert any(note.startswith("the files need about ") and note.endswith(" free") for note in notes)
+
+
+def test_slices_go_to_workers_by_turns_and_the_ends_of_jobs_apart(tmp_path: Path) -> None:
+    """By number; the last slice by the job, as jobs that began together would all end at one worker."""
+    job = GenerateJob.model_validate(
+        {"kind": "generate", "source": "lab", "scenario": OWN | {"total": 20_000}, "targets": ["postgres"]}
+    )
+    for files, spreads in ((False, [0, 1, 2, 3]), (True, [0, 1, 2, 3, None])):
+        cut = GeneratePlan("f", 20_000, 8_000, files, 15_000.0)
+        active = Active("job", job, cut, 1_700_000_000_000)
+        assert [slice_message(active, n).spread for n in range(cut.slices)] == spreads
