@@ -34,7 +34,7 @@ def build() -> Worker:
     kafka = KafkaSettings.load()
     worker = Worker("generator", settings, kafka)
     controls = JobControls(kafka)
-    worker.background(controls.run)
+    worker.background(controls.run, first=controls.caught_up)
     data_sets, outputs = DataSets(settings.scenarios_kept), Outputs(settings)
     data_sets.warm(GenerateJob(kind="generate", source="warm", scenario=name) for name in preset_names())
     planner = Planner(

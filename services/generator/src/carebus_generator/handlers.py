@@ -19,7 +19,7 @@ from carebus_contracts.jobs import Failed, GenerateJob, SliceDone, TableCounts
 from carebus_contracts.names import SyntheticNames
 from carebus_contracts.omop.bundle import encode_reference
 from carebus_contracts.slices import GenerateSlice
-from carebus_contracts.topics import JOB_EVENTS, OMOP_RECORDS
+from carebus_contracts.topics import OMOP_RECORDS
 from carebus_contracts.versions import Version
 from carebus_generator.adapters.sinks import ChunkInWork
 from carebus_generator.data_set import DataSet
@@ -35,6 +35,7 @@ from carebus_runtime.logs import Log
 from carebus_runtime.offload import Offload
 from carebus_runtime.producer import Producer
 from carebus_runtime.received import Handler, Outcomes, Outgoing, Received
+from carebus_runtime.telling import event_message
 
 log = Log(__name__)
 
@@ -224,8 +225,3 @@ def _outgoing(record: _Record, work: GenerateSlice, attempt: str, ordinal: int) 
         filing=work.job.openemr.documents,
     )
     return Outgoing(OMOP_RECORDS.name, record.key, record.value, envelope)
-
-
-def event_message(event: SliceDone | Failed) -> Outgoing:
-    """Return the message of an event."""
-    return Outgoing(JOB_EVENTS.name, event.job_id.encode(), event.to_json())
