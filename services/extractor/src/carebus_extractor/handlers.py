@@ -22,8 +22,9 @@ from carebus_runtime.telling import event_message
 
 log = Log(__name__)
 
-CHUNK_MESSAGES = 50
-"""Bundles in memory at once, beside what the engine holds."""
+CHUNK_MESSAGES = 200
+"""Bundles in memory at once, beside what the engine holds. They fall on all partitions of the topic, and each
+partition's share is compressed and sent as one: with 50 a person cost a tenth more."""
 CHUNK_BYTES = 8 * 1024 * 1024
 """... and no more than about this, so that a chunk of large persons is sent early."""
 
