@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carebus_runtime.parts import first_part
@@ -30,12 +30,14 @@ def test_a_record_above_the_limit_stands_alone() -> None:
 
 
 def test_a_claim_check_stands_alone_however_small_it_is_itself() -> None:
-    claim, small = record(1, claimed=True), record(1)
+    claim, small, tombstone = record(1, claimed=True), record(1), record(0)
 
     assert first_part([claim, small], 100) == [claim]
     assert first_part([small, small, claim], 100) == [small, small]
+    assert first_part([tombstone, claim], 100) == [tombstone]
 
 
+@settings(max_examples=2_000)
 @given(st.lists(st.tuples(st.integers(0, 120), st.booleans()), min_size=1))
 def test_the_parts_of_a_batch_are_the_batch(sizes: list[tuple[int, bool]]) -> None:
     records = [record(size, claimed=claimed) for size, claimed in sizes]

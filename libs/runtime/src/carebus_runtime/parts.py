@@ -16,7 +16,7 @@ def first_part(records: Sequence[Any], limit: int) -> list[Any]:
     size = 0
     for number, record in enumerate(records):
         claimed = any(name == CLAIM for name, _ in record.headers)
-        size += limit if claimed else len(record.value or b"")
+        size += limit + 1 if claimed else len(record.value or b"")
         if number and size > limit:
             return list(records[:number])
     return list(records)
