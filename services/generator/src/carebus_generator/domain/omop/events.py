@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 
 from carebus_generator.domain.catalogue import Catalogue
-from carebus_generator.domain.cohort import NONE, Cohort, Role, Triage
+from carebus_generator.domain.cohort import NONE, Cohort, Role, Treatments, Triage
 from carebus_generator.domain.draws import Bools, Ints
 from carebus_generator.domain.omop.columns import (
     Coded,
@@ -118,19 +118,13 @@ class Events:
 
     def drug_exposure(self) -> Table:
         """Return one row for each drug or fluid given."""
-        given = self._cohort.treatments
-        rows = np.flatnonzero(self._of("Drug")[given.code])
-        patient, code, start, end = (
-            given.patient[rows],
-            given.code[rows],
-            given.start_s[rows],
-            given.end_s[rows],
-        )
+        given = self._given("Drug")
+        patient, code, start, end = given.patient, given.code, given.start_s, given.end_s
         return self._table(
             "drug_exposure",
             patient,
             slots(patient, len(self._cohort)),
-            given.stay[rows],
+            given.stay,
             {
                 "drug_concept_id": Coded(self._surroundings.concept_ids, code),
                 "drug_exposure_start_date": self._day(start),
@@ -141,7 +135,7 @@ class Events:
                 "drug_type_concept_id": Same(EHR),
                 "stop_reason": _NONE_AT_ALL,
                 "refills": _NONE_AT_ALL,
-                "quantity": Decimals(np.where(given.quantity[rows] > 0, given.quantity[rows], np.nan)),
+                "quantity": Decimals(np.where(given.quantity > 0, given.quantity, np.nan)),
                 "days_supply": Same(1),
                 "sig": _NONE_AT_ALL,
                 "route_concept_id": Same(0),
@@ -156,19 +150,13 @@ class Events:
 
     def procedure_occurrence(self) -> Table:
         """Return one row a procedure; a quantity where there is one, as of units of blood."""
-        given = self._cohort.treatments
-        rows = np.flatnonzero(self._of("Procedure")[given.code])
-        patient, code, start, end = (
-            given.patient[rows],
-            given.code[rows],
-            given.start_s[rows],
-            given.end_s[rows],
-        )
+        given = self._given("Procedure")
+        patient, code, start, end = given.patient, given.code, given.start_s, given.end_s
         return self._table(
             "procedure_occurrence",
             patient,
             slots(patient, len(self._cohort)),
-            given.stay[rows],
+            given.stay,
             {
                 "procedure_concept_id": Coded(self._surroundings.concept_ids, code),
                 "procedure_date": self._day(start),
@@ -177,7 +165,7 @@ class Events:
                 "procedure_end_datetime": self._moment(end),
                 "procedure_type_concept_id": Same(EHR),
                 "modifier_concept_id": _NONE_AT_ALL,
-                "quantity": Coded(_COUNTS, np.clip(given.quantity[rows].astype(np.int64), 0, 999) - 1),
+                "quantity": Coded(_COUNTS, np.clip(given.quantity.astype(np.int64), 0, 999) - 1),
                 **_LINKS,
                 "procedure_source_value": Coded(self._surroundings.source_values, code),
                 "procedure_source_concept_id": Same(0),
@@ -269,8 +257,11 @@ class Events:
         first[1:] &= ~(at_role_2[:-1] & (stays.patient[1:] == stays.patient[:-1]))
         return first
 
-    def _of(self, domain: str) -> Bools:
-        return of_domain(self._surroundings.catalogue, domain)
+    def _given(self, domain: str) -> Treatments:
+        """Return the treatments whose codes are of a domain, in their order."""
+        given = self._cohort.treatments
+        rows = np.flatnonzero(of_domain(self._surroundings.catalogue, domain)[given.code])
+        return Treatments(*(getattr(given, column.name)[rows] for column in fields(given)))
 
     def _day(self, seconds: Ints) -> Column:
         return Days(self._surroundings.base_date, seconds)
